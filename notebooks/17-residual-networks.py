@@ -1,0 +1,538 @@
+# %% [markdown]
+# # Residual networks
+# Plain and residual networks of 10, 18 and 34 layers learn scikit-learn's digits. Both kinds have
+# batch normalisation, the same weights at the start and the same mini-batches. One addition differs.
+
+# %% tags=["parameters"]
+SEED = 0     # the five seeds are 5*SEED ... 5*SEED+4
+THREADS = 1  # one thread makes the run repeatable
+SITE = ""    # unused here: the data come with scikit-learn
+
+# %% [markdown]
+# Everything random below is drawn from seeded generators.
+
+# %%
+import time
+
+import matplotlib.pyplot as plt
+import numpy as np
+import torch
+import torch.nn.functional as F
+from matplotlib_inline.backend_inline import set_matplotlib_formats
+from sklearn.datasets import load_digits
+
+started = time.process_time()
+torch.set_num_threads(THREADS)
+torch.use_deterministic_algorithms(True)
+
+# %% [markdown]
+# Figures are stored as SVG without a date, so that a second run gives the same file.
+
+# %%
+set_matplotlib_formats("svg", metadata={"Date": None, "Creator": None})
+plt.rcParams.update({
+    "svg.hashsalt": "17-residual-networks", "figure.figsize": (6.4, 3.4), "font.size": 10,
+    "savefig.transparent": True, "figure.facecolor": "none", "axes.facecolor": "none",
+    "axes.spines.top": False, "axes.spines.right": False})
+BLUE, ORANGE, GREEN, PURPLE, GREY = "#2f7fc1", "#d9822b", "#1a9a72", "#b05fa3", "#7f7f7f"
+
+# %% [markdown]
+# ## Two networks that differ in one addition
+# Each seed shuffles the 1,797 digits, trains on 1,000 and keeps the rest for testing. The five seeds
+# run side by side: the first axis of every array is the seed, the last one the example.
+
+# %%
+seeds = range(5 * SEED, 5 * SEED + 5)
+images, labels = load_digits(return_X_y=True)
+orders = [np.random.default_rng(s).permutation(len(labels)) for s in seeds]
+x = torch.tensor(np.stack([images[o].T / 16 for o in orders]), dtype=torch.float32)
+y = torch.tensor(np.stack([labels[o] for o in orders]))
+x_train, x_test = x[:, :, :1000], x[:, :, 1000:]  # (5, 64, 1000) and (5, 64, 797)
+y_train, y_test = y[:, :1000], y[:, 1000:]
+
+# %% [markdown]
+# A network has `depth` layers with weights; the hidden ones have 32 units. He et al.'s initialisation
+# draws a weight with variance 2 / inputs. Gain and shift belong to batch normalisation.
+
+# %%
+def initialise(depth, width=32):
+    sizes = [64] + [width] * (depth - 1) + [10]
+    draws = [torch.Generator().manual_seed(s) for s in seeds]
+    weights = [torch.stack([torch.randn(o, i, generator=g) for g in draws]) * (2 / i) ** 0.5
+               for i, o in zip(sizes, sizes[1:])]
+    gains = [torch.ones(5 * width) for _ in range(depth - 1)]
+    shifts = [torch.zeros(5 * width) for _ in range(depth - 1)]
+    for parameter in weights + gains + shifts:
+        parameter.requires_grad_()
+    return {"weights": weights, "gains": gains, "shifts": shifts}
+
+# %% [markdown]
+# A layer multiplies by its weights and normalises each unit over the examples it is given. The
+# statistics are those of the batch at hand, in training and, here, in testing too.
+
+# %%
+def layer(net, l, h):
+    z = net["weights"][l] @ h  # (5, 32, inputs) @ (5, inputs, n) -> (5, 32, n)
+    channels = z.reshape(1, -1, z.shape[2])  # 5 * 32 channels, each normalised by itself
+    z_hat = F.batch_norm(channels, None, None, net["gains"][l], net["shifts"][l], training=True)
+    return z_hat.view_as(z)
+
+# %% [markdown]
+# Two layers make a block. **The line marked below is the only difference between the two networks:**
+# the residual one adds the block's input to its output. Nothing is learned in that addition.
+
+# %%
+def forward(net, x, residual, removed=None):
+    h = F.relu(layer(net, 0, x))
+    outputs = []
+    for l in range(1, len(net["weights"]) - 1, 2):
+        if l == removed:
+            continue
+        f = layer(net, l + 1, F.relu(layer(net, l, h)))
+        h = F.relu(h + f) if residual else F.relu(f)  # the skip connection
+        outputs.append(h)
+    return net["weights"][-1] @ h, outputs  # logits (5, 10, n); one (5, 32, n) per block
+
+# %% [markdown]
+# What the skip connection does to derivatives can be written down. Ten blocks without
+# normalisation, each $h + F(h)$ with $F(h) = W_2\,\mathrm{ReLU}(W_1\,\mathrm{ReLU}(h))$, in double precision:
+
+# %%
+draw = torch.Generator().manual_seed(SEED)
+pairs = torch.randn(10, 2, 8, 8, generator=draw, dtype=torch.float64) * 0.5
+
+def branch(k, h):
+    return pairs[k, 1] @ torch.relu(pairs[k, 0] @ torch.relu(h))
+
+def stack(h):
+    for k in range(10):
+        h = h + branch(k, h)
+    return h
+
+# %% [markdown]
+# Autograd gives the Jacobian of the whole stack. By the chain rule it should be the product of the
+# factors $I + \partial F/\partial h$, each taken where the signal passes.
+
+# %%
+def branch_jacobians(h):
+    found = []
+    for k in range(10):
+        found.append(torch.autograd.functional.jacobian(lambda v: branch(k, v), h))
+        h = h + branch(k, h)
+    return found
+
+start = torch.randn(8, generator=draw, dtype=torch.float64)
+whole = torch.autograd.functional.jacobian(stack, start)
+factors = [torch.eye(8, dtype=torch.float64) + J for J in branch_jacobians(start)]
+
+# %% [markdown]
+# The comparison is exact but for rounding.
+
+# %% tags=["claim"] falsify="factors = branch_jacobians(start)"
+# claim jacobian-is-identity-plus: The Jacobian of ten stacked pre-activation residual blocks is the
+#   product of ten factors, identity plus the Jacobian of the branch, to rounding.
+product = torch.linalg.multi_dot(factors[::-1])
+difference = float((product - whole).abs().max() / whole.abs().max())
+measured = "relative difference " + ("below 1e-12" if difference < 1e-12 else f"{difference:.1e}")
+assert difference < 1e-12, measured
+measured
+
+# %% [markdown]
+# ## Deeper is worse, on the training data
+# Stochastic gradient descent with momentum 0.9, 150 mini-batches of 128. `equalise` is for a control
+# further down. The training error and the weight gradients are noted every 25 steps.
+
+# %%
+def gradients(net, x, y, residual):
+    logits, _ = forward(net, x, residual)
+    loss = F.cross_entropy(logits, y, reduction="sum") / y.shape[1]  # a mean for each seed
+    return torch.autograd.grad(loss, net["weights"] + net["gains"] + net["shifts"])
+
+def size(tensor):
+    return tensor.detach().flatten(1).norm(dim=1)  # one number per seed
+
+def error(net, x, y, residual, removed=None):
+    with torch.no_grad():
+        logits, _ = forward(net, x, residual, removed)
+    return (logits.argmax(1) != y).double().mean(1).numpy()
+
+# %% [markdown]
+# The training loop, written out.
+
+# %%
+def train(depth, residual, rate=0.1, equalise=False, steps=150):
+    net = initialise(depth)
+    parameters = net["weights"] + net["gains"] + net["shifts"]
+    velocity = [torch.zeros_like(p) for p in parameters]
+    draw = torch.Generator().manual_seed(SEED)
+    curve, ratios = [], []
+    for step in range(steps + 1):
+        pick = torch.randint(1000, (128,), generator=draw)
+        grads = gradients(net, x_train[:, :, pick], y_train[:, pick], residual)
+        if step % 25 == 0:
+            curve.append(error(net, x_train, y_train, residual))
+            ratios.append((size(grads[1]) / size(grads[depth - 2])).numpy())  # first / last block
+        with torch.no_grad():
+            for p, v, g in zip(parameters, velocity, grads):
+                if equalise and p.dim() == 3:  # a weight matrix: its step ignores the size of g
+                    g = g * (size(p) / (size(g) + 1e-12))[:, None, None]
+                v.mul_(0.9).add_(g)
+                p.sub_(v, alpha=rate)
+    return {"net": net, "curve": np.array(curve), "ratios": np.array(ratios), "error": curve[-1]}
+
+# %% [markdown]
+# Two kinds, three depths, five seeds.
+
+# %% tolerance=0.05
+runs = {(kind, depth): train(depth, kind == "residual")
+        for kind in ("plain", "residual") for depth in (10, 18, 34)}
+
+# %% [markdown]
+# Training and test error at the end: the mean over the seeds, and the range.
+
+# %% tolerance=0.1
+test = {key: error(run["net"], x_test, y_test, key[0] == "residual") for key, run in runs.items()}
+for key, run in runs.items():
+    low, high = run["error"].min(), run["error"].max()
+    print(f"{key[0]:8} {key[1]} layers: training error {run['error'].mean():.3f} "
+          f"({low:.3f} to {high:.3f}), test error {test[key].mean():.3f}")
+
+# %% [markdown]
+# The curves show the training error, where a bigger network ought to have the advantage.
+
+# %% alt="Training error over 150 steps. Plain with 10 layers, residual with 10 and residual with 34 layers all fall close to zero. Plain with 34 layers falls slowly and ends at {{plain34:.2f}}, with the range of its seeds far above the others." caption="The deep plain network fails on its own training data, so this is not overfitting. Lines are means over five seeds, bands their range."
+fig, ax = plt.subplots()
+looks = {("plain", 10): (BLUE, "o--"), ("plain", 34): (ORANGE, "s-"),
+         ("residual", 10): (GREY, "^--"), ("residual", 34): (GREEN, "D-")}
+for key, (colour, style) in looks.items():
+    curve = runs[key]["curve"]
+    steps = 25 * np.arange(len(curve))
+    ax.plot(steps, curve.mean(1), style, color=colour, ms=4, label=f"{key[0]}, {key[1]} layers")
+    ax.fill_between(steps, curve.min(1), curve.max(1), color=colour, alpha=0.2, lw=0)
+ax.set(xlabel="step", ylabel="training error", ylim=(0, 1))
+ax.legend(frameon=False)
+plt.show()
+
+# %% [markdown]
+# First the degradation: the same plain recipe, 34 layers against 10.
+
+# %%
+plain10, plain34, residual34 = (runs[key]["error"] for key in
+                                (("plain", 10), ("plain", 34), ("residual", 34)))
+
+# %% tags=["claim"] tolerance=0.1 falsify="plain10, plain34 = plain34, plain10"
+# claim degradation-in-training-error: With every seed the plain 34-layer network ends with a training
+#   error at least 0.2 above that of the plain 10-layer network.
+gap = plain34 - plain10
+measured = f"10 layers {plain10.mean():.3f}, 34 layers {plain34.mean():.3f}, worst gap {gap.min():.2f}"
+assert gap.min() > 0.2, measured
+measured
+
+# %% [markdown]
+# Then the remedy: the same depth, the same parameters, the same start, plus the addition.
+
+# %% tags=["claim"] tolerance=0.1 falsify="plain34, residual34 = residual34, plain34"
+# claim residual-34-trains: With every seed the residual 34-layer network ends with a training error
+#   below 0.1 and at least 0.2 under that of the plain 34-layer network.
+gap = plain34 - residual34
+measured = f"plain {plain34.mean():.3f}, residual {residual34.mean():.3f}, worst gap {gap.min():.2f}"
+assert residual34.max() < 0.1 and gap.min() > 0.2, measured
+measured
+
+# %% [markdown]
+# Is it only the learning rate? The plain network again, at a fifth and at five times the rate.
+
+# %% tolerance=0.1
+by_rate = {rate: train(34, False, rate=rate)["error"] for rate in (0.02, 0.5)}
+by_rate[0.1] = plain34
+{rate: [round(float(e), 2) for e in errors] for rate, errors in sorted(by_rate.items())}
+
+# %% tags=["claim"] tolerance=0.1 falsify="by_rate = {0.1: residual34}"
+# claim no-rate-rescues-plain: At each of the learning rates 0.02, 0.1 and 0.5 the plain 34-layer network
+#   ends with a training error above 0.25, with every seed.
+best_plain = np.min(list(by_rate.values()), axis=0)  # each seed at its best rate
+measured = f"lowest of 3 rates x 5 seeds: {best_plain.min():.2f}"
+assert best_plain.min() > 0.25, measured
+measured
+
+# %% [markdown]
+# Does the deep plain network lack a good solution? One can be built: take the trained 10 layers and
+# insert 24 layers that do nothing. Weights $I$, gain = standard deviation, shift = mean undo the
+# normalisation, and the ReLU leaves what is not negative as it is.
+
+# %%
+donor = runs["plain", 10]["net"]
+with torch.no_grad():
+    _, outputs = forward(donor, x_train, residual=False)
+    h = outputs[-1]  # (5, 32, 1000), not negative
+    gain = (h.var(2, unbiased=False) + 1e-5).sqrt().flatten()
+    shift = h.mean(2).flatten()
+identity = torch.eye(32).expand(5, 32, 32)
+
+# %% [markdown]
+# The result is a plain network of 34 layers like any other; only its parameters were not learned.
+
+# %%
+built = {"weights": donor["weights"][:-1] + [identity] * 24 + donor["weights"][-1:],
+         "gains": donor["gains"] + [gain] * 24, "shifts": donor["shifts"] + [shift] * 24}
+built34 = error(built, x_train, y_train, residual=False)
+
+# %% tags=["claim"] tolerance=0.1 falsify="built34 = plain34"
+# claim good-plain-solution-exists: A plain 34-layer network with the training error of the trained
+#   10-layer one (within 0.005) exists, at least 0.2 below what training from scratch found.
+gap = plain34 - built34
+measured = (f"built {built34.mean():.3f}, donor {plain10.mean():.3f}, trained {plain34.mean():.3f}, "
+            f"worst gap {gap.min():.2f}")
+assert abs(built34 - plain10).max() < 0.005 and gap.min() > 0.2, measured
+measured
+
+# %% [markdown]
+# ## Do the gradients vanish?
+# The size of the gradient of every hidden 32 x 32 weight matrix before training, on 500 images.
+
+# %%
+half_a, half_b = slice(0, 500), slice(500, 1000)
+
+def weight_gradients(net, part, residual):
+    depth = len(net["weights"])
+    return gradients(net, x_train[:, :, part], y_train[:, part], residual)[1:depth - 1]
+
+start_net = initialise(34)
+before = {kind: weight_gradients(start_net, half_a, kind == "residual")
+          for kind in ("plain", "residual")}
+norms = {kind: torch.stack([size(g) for g in grads]).numpy() for kind, grads in before.items()}
+
+# %% [markdown]
+# The same for the plain network after training, which went badly: are its early layers cut off?
+
+# %%
+after = weight_gradients(runs["plain", 34]["net"], half_a, False)
+norms["after"] = torch.stack([size(g) for g in after]).numpy()  # (32 layers, 5 seeds)
+
+# %% alt="Norm of the weight gradient for hidden layers 1 to 32, logarithmic. Before training the plain network's norm falls steadily from the first layer to the last, by a factor of {{first_to_last_plain:.0f}}; the residual network's falls by {{first_to_last_residual:.0f}}. After training the plain network's curve is roughly level." caption="In the deep plain network with batch normalisation the first layers have the largest gradients, not the smallest: they explode on the way back. Geometric means over five seeds, bands their range."
+fig, ax = plt.subplots()
+names = {"plain": ("plain, before training", ORANGE, "s-"),
+         "residual": ("residual, before training", GREEN, "D-"),
+         "after": ("plain, after training", GREY, "^--")}
+layers = np.arange(1, 33)
+for kind, (label, colour, style) in names.items():
+    ax.semilogy(layers, np.exp(np.log(norms[kind]).mean(1)), style, color=colour, ms=4,
+                markevery=3, label=label)
+    ax.fill_between(layers, norms[kind].min(1), norms[kind].max(1), color=colour, alpha=0.2, lw=0)
+ax.set(xlabel="hidden layer", ylabel="norm of the weight gradient")
+ax.legend(frameon=False)
+plt.show()
+
+# %% [markdown]
+# First over last: a vanishing gradient is a ratio far below one. It is followed through training,
+# every 25 steps, and averaged geometrically.
+
+# %%
+at_start = norms["plain"][0] / norms["plain"][-1]
+at_start_residual = norms["residual"][0] / norms["residual"][-1]
+in_training = np.exp(np.log(runs["plain", 34]["ratios"][1:]).mean(0))
+
+# %% tags=["claim"] tolerance=0.5 falsify="at_start, in_training = 1 / at_start, 1 / at_start"
+# claim gradients-do-not-vanish: In the plain 34-layer network the first hidden layer's gradient is more
+#   than 50 times the last one's before training, and in training on average more than a tenth of it,
+#   with every seed.
+measured = (f"first/last before training {at_start.min():.0f} to {at_start.max():.0f}, "
+            f"in training {in_training.min():.2f} to {in_training.max():.2f}")
+assert at_start.min() > 50 and in_training.min() > 0.1, measured
+measured
+
+# %% [markdown]
+# An exploding gradient is not healthy either. Is it the cause? `equalise` gives each weight matrix
+# a gradient of its own norm, so that all layers move by about the same fraction. Both kinds train
+# again, at a rate that suited the plain network best among four in a first trial.
+
+# %% tolerance=0.1
+equalised = {kind: train(34, kind == "residual", rate=0.003, equalise=True)["error"]
+             for kind in ("plain", "residual")}
+{kind: [round(float(e), 3) for e in errors] for kind, errors in equalised.items()}
+
+# %% tags=["claim"] tolerance=0.1 falsify="equalised['plain'] = equalised['residual']"
+# claim equalising-does-not-rescue-plain: With the size of each layer's gradient made the same fraction
+#   of its weights, the plain 34-layer network still ends above 0.2 training error and the residual
+#   one below 0.1, with every seed.
+plain_eq, residual_eq = equalised["plain"], equalised["residual"]
+measured = (f"plain {plain_eq.min():.2f} to {plain_eq.max():.2f}, "
+            f"residual {residual_eq.min():.3f} to {residual_eq.max():.3f}")
+assert plain_eq.min() > 0.2 and residual_eq.max() < 0.1, measured
+measured
+
+# %% [markdown]
+# The other direction, for fairness: 32 hidden layers *without* normalisation, with the weights and
+# biases that PyTorch draws by default.
+
+# %%
+def default_ratio(seed, residual):
+    torch.manual_seed(seed)
+    entry, exit = torch.nn.Linear(64, 32), torch.nn.Linear(32, 10)
+    hidden = [torch.nn.Linear(32, 32) for _ in range(32)]
+    h = F.relu(entry(x_train[seed % 5].T))
+    for first, second in zip(hidden[::2], hidden[1::2]):
+        f = second(F.relu(first(h)))
+        h = F.relu(h + f) if residual else F.relu(f)
+    F.cross_entropy(exit(h), y_train[seed % 5]).backward()
+    return float(hidden[0].weight.grad.norm() / hidden[-1].weight.grad.norm())
+
+# %% [markdown]
+# Here the textbook story is true.
+
+# %%
+bare_plain = np.array([default_ratio(s, False) for s in seeds])
+bare_residual = np.array([default_ratio(s, True) for s in seeds])
+
+# %% tags=["claim"] tolerance=0.5 falsify="bare_plain, bare_residual = bare_residual, bare_plain"
+# claim without-normalisation-they-vanish: Without normalisation and with PyTorch's default initialisation
+#   the first hidden layer's gradient is less than a millionth of the last one's in the plain network
+#   and more than a hundredth of it in the residual one, with every seed.
+measured = (f"plain {bare_plain.min():.0e} to {bare_plain.max():.0e}, "
+            f"residual {bare_residual.min():.2f} to {bare_residual.max():.2f}")
+assert bare_plain.max() < 1e-6 and bare_residual.min() > 0.01, measured
+measured
+
+# %% [markdown]
+# ## What the deep plain network loses
+# Before any training: how much of the classes is left after each block? Each image looks for its
+# nearest neighbour among 499 others, by the block's output. Chance is one in ten.
+
+# %%
+def neighbour_accuracy(h, y):
+    distance = torch.cdist(h.transpose(1, 2), h.transpose(1, 2))  # (5, n, n)
+    distance.diagonal(dim1=1, dim2=2).fill_(float("inf"))
+    nearest = distance.argmin(2)
+    return (torch.gather(y, 1, nearest) == y).double().mean(1).numpy()
+
+# %% [markdown]
+# The same weights serve both networks, block by block.
+
+# %%
+signal = {}
+with torch.no_grad():
+    for kind in ("plain", "residual"):
+        _, outputs = forward(start_net, x_train[:, :, half_a], kind == "residual")
+        signal[kind] = np.array([neighbour_accuracy(h, y_train[:, half_a]) for h in outputs])
+pixels = neighbour_accuracy(x_train[:, :, half_a], y_train[:, half_a])
+
+# %% [markdown]
+# And do the gradients point anywhere? The gradients of two halves of the training set are compared,
+# layer by layer: a cosine of 1 is full agreement, 0 none.
+
+# %%
+def agreement(residual):
+    first = weight_gradients(start_net, half_a, residual)
+    second = weight_gradients(start_net, half_b, residual)
+    return np.array([F.cosine_similarity(a.flatten(1), b.flatten(1)).numpy()
+                     for a, b in zip(first, second)])  # (32 layers, 5 seeds)
+
+cosines = {"plain": agreement(False), "residual": agreement(True)}
+
+# %% alt="Two panels, both before training. Left: nearest-neighbour accuracy after each of 16 blocks; the plain network falls to {{signal_plain:.2f}}, chance, by the tenth block, the residual one declines slowly to {{signal_residual:.2f}}. Right: the cosine between the gradients of two halves of the data by layer; near zero in the plain network except in the last layers, in the residual one rising from the first layers to nearly one." caption="Before training the deep plain network has already mixed the classes, and two halves of the data disagree about where its weights should go. Dashed line: chance, or no agreement. Means over five seeds, bands their range."
+fig, (left, right) = plt.subplots(1, 2)
+for kind, colour, style in (("plain", ORANGE, "s-"), ("residual", GREEN, "D-")):
+    for ax, values in ((left, signal[kind]), (right, cosines[kind])):
+        place = np.arange(1, len(values) + 1)
+        ax.plot(place, values.mean(1), style, color=colour, ms=4, markevery=len(values) // 8,
+                label=kind)
+        ax.fill_between(place, values.min(1), values.max(1), color=colour, alpha=0.2, lw=0)
+left.axhline(0.1, color=GREY, ls="--", lw=1)
+right.axhline(0, color=GREY, ls="--", lw=1)
+left.set(xlabel="block", ylabel="neighbour accuracy", ylim=(0, 1))
+right.set(xlabel="hidden layer", ylabel="gradient agreement", ylim=(-0.3, 1))
+left.legend(frameon=False)
+fig.tight_layout()
+plt.show()
+
+# %% [markdown]
+# What arrives at the last layer:
+
+# %%
+signal_plain, signal_residual = signal["plain"][-1], signal["residual"][-1]
+
+# %% tags=["claim"] tolerance=0.1 falsify="signal_plain, signal_residual = signal_residual, signal_plain"
+# claim plain-start-mixes-classes: Before training, nearest-neighbour accuracy at the last block is below
+#   0.2 in the plain 34-layer network and at least 0.08 higher in the residual one, with every seed.
+gap = signal_residual - signal_plain
+measured = (f"pixels {pixels.mean():.2f}, plain {signal_plain.mean():.2f}, "
+            f"residual {signal_residual.mean():.2f}, worst gap {gap.min():.2f}")
+assert signal_plain.max() < 0.2 and gap.min() > 0.08, measured
+measured
+
+# %% [markdown]
+# What comes back: the cosine, averaged over the 32 hidden layers.
+
+# %%
+agree_plain, agree_residual = cosines["plain"].mean(0), cosines["residual"].mean(0)
+
+# %% tags=["claim"] tolerance=0.1 falsify="agree_plain, agree_residual = agree_residual, agree_plain"
+# claim plain-gradients-disagree: Before training, the gradients of two halves of the data have a mean
+#   cosine below 0.2 in the plain 34-layer network and at least 0.2 higher in the residual one, with
+#   every seed.
+gap = agree_residual - agree_plain
+measured = (f"plain {agree_plain.mean():.2f}, residual {agree_residual.mean():.2f}, "
+            f"worst gap {gap.min():.2f}")
+assert agree_plain.max() < 0.2 and gap.min() > 0.2, measured
+measured
+
+# %% [markdown]
+# ## Remove a block after training
+# The 10-layer networks both learned their training data. Now one of their four blocks is skipped,
+# without any further training. The residual network is left with the skip connection at that place.
+
+# %%
+lesions = {kind: np.array([error(runs[kind, 10]["net"], x_train, y_train, kind == "residual",
+                                 removed=l) for l in (1, 3, 5, 7)])
+           for kind in ("plain", "residual")}  # (4 blocks, 5 seeds)
+
+# %% alt="Training error after removing each of four blocks, one dot a seed. In the plain network all dots lie between {{lesion_plain_low:.2f}} and {{lesion_plain_high:.2f}}. In the residual network removing block 1 costs {{lesion_residual_first:.2f}} on average, the later blocks almost nothing." caption="A plain network is a chain: without one link it guesses. In the residual network each block is a correction to what flows past it; the early corrections matter more."
+fig, ax = plt.subplots()
+for kind, colour, marker, side in (("plain", ORANGE, "s", -0.12), ("residual", GREEN, "D", 0.12)):
+    place = np.repeat(np.arange(1, 5), 5) + side + np.tile(np.linspace(-0.06, 0.06, 5), 4)
+    ax.plot(place, lesions[kind].ravel(), marker, color=colour, ms=5, label=kind)
+ax.set(xlabel="block removed", ylabel="training error", ylim=(-0.03, 1.03), xticks=[1, 2, 3, 4])
+ax.legend(frameon=False, loc="center right")
+plt.show()
+
+# %% [markdown]
+# Averaged over the four blocks, for each seed:
+
+# %%
+lesion_plain, lesion_residual = lesions["plain"].mean(0), lesions["residual"].mean(0)
+
+# %% tags=["claim"] tolerance=0.15 falsify="lesion_plain, lesion_residual = lesion_residual, lesion_plain"
+# claim removing-a-block: Removing one of the four blocks from a trained 10-layer network leaves a mean
+#   training error above 0.6 in the plain network and below 0.25 in the residual one, with every seed.
+measured = f"plain {lesion_plain.mean():.2f}, residual {lesion_residual.mean():.2f}"
+assert lesion_plain.min() > 0.6 and lesion_residual.max() < 0.25, measured
+measured
+
+# %% [markdown]
+# ## Numbers for the text
+# What the page quotes.
+
+# %% tags=["results"] tolerance=0.5
+def mean(values):
+    return float(np.mean(values))
+
+{
+    "plain10": mean(plain10), "plain18": mean(runs["plain", 18]["error"]), "plain34": mean(plain34),
+    "residual10": mean(runs["residual", 10]["error"]), "residual34": mean(residual34),
+    "residual18": mean(runs["residual", 18]["error"]), "best_plain": float(best_plain.min()),
+    "plain34_test": mean(test["plain", 34]), "residual34_test": mean(test["residual", 34]),
+    "built34": mean(built34),
+    "first_to_last_plain": float(np.exp(np.log(at_start).mean())),
+    "first_to_last_residual": float(np.exp(np.log(at_start_residual).mean())),
+    "in_training": float(np.exp(np.log(in_training).mean())),
+    "equal_plain": mean(equalised["plain"]), "equal_residual": mean(equalised["residual"]),
+    "pixels": mean(pixels), "signal_plain": mean(signal_plain),
+    "signal_residual": mean(signal_residual), "agree_plain": mean(agree_plain),
+    "agree_residual": mean(agree_residual), "lesion_plain": mean(lesion_plain),
+    "lesion_residual": mean(lesion_residual), "lesion_plain_low": float(lesions["plain"].min()),
+    "lesion_plain_high": float(lesions["plain"].max()),
+    "lesion_residual_first": mean(lesions["residual"][0]),
+}
+
+# %% tags=["timing"]
+print(f"{time.process_time() - started:.0f} seconds of processor time")

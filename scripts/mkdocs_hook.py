@@ -1,0 +1,132 @@
+"""The one hook of mkdocs.yml: lets plain `mkdocs build` and `mkdocs serve` call the stages.
+
+It writes the pages into docs/, sets what follows from the source text (navigation, title, rights
+note) and hands the notebooks to their view. The work is done in `stages`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+from pathlib import Path
+from typing import Any, Literal
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.exceptions import Abort
+from mkdocs.livereload import LiveReloadServer
+from mkdocs.structure.files import Files
+from mkdocs.structure.pages import Page
+from stages.front import navigation
+from stages.pages import Assembled, assemble, write_front, write_pages
+from stages.records import Refused
+from stages.render import escape_title
+
+# `mkdocs serve` builds again and again in one process: after a refused edit it goes on with the
+# last good text, and says on every page what was refused.
+_serving = False
+_good: Assembled | None = None
+_refused: Refused | None = None
+
+
+def _root(config: MkDocsConfig) -> Path:
+    return Path(config.config_file_path).resolve().parent
+
+
+def on_startup(command: Literal["build", "gh-deploy", "serve"], dirty: bool) -> None:
+    """Remember whether a browser is waiting for the next good build."""
+    global _serving
+    _serving = command == "serve"
+
+
+def on_config(config: MkDocsConfig) -> MkDocsConfig:
+    """Make the pages, and set what follows from the source text."""
+    global _good, _refused
+    root, bank_paths = _root(config), config.extra["bank"]
+    try:
+        _good = assemble(
+            root / bank_paths["source"],
+            root / bank_paths["notebooks"],
+            by_number=bank_paths["by_number"],
+            repository=config.repo_url or "",
+            branch=config.extra["branch"],
+            views="mkdocs-jupyter" in config.plugins,
+        )
+        _refused = None
+    except Refused as refused:
+        if not (_serving and _good):
+            raise Abort(str(refused)) from refused
+        _refused = refused
+        print(f"{refused}\nThe pages stay as they were.", file=sys.stderr)
+    docs = Path(config.docs_dir)
+    write_pages(_good, docs / "questions")
+    write_front(_good, docs)
+    config.nav = navigation(_good.bank)
+    config.site_name = escape_title(_good.bank.title)
+    config.copyright = escape_title(_good.bank.rights) or config.copyright
+    return config
+
+
+def on_files(files: Files, config: MkDocsConfig) -> Files:
+    """Put a hash into the names of our style sheets: a browser may keep them for ever."""
+    hashed = []
+    for path in config.extra_css:
+        file = files.get_file_from_path(path)
+        if file is None:
+            hashed.append(path)
+            continue
+        digest = hashlib.sha256(file.content_bytes).hexdigest()[:8]
+        name = f"{path.removesuffix('.css')}.{digest}.css"
+        file.dest_uri = file.url = name
+        hashed.append(name)
+    config.extra_css = hashed
+    return files
+
+
+def on_page_context(
+    context: dict[str, Any], page: Page, config: MkDocsConfig, nav: Any
+) -> dict[str, Any]:
+    """Point 'edit this page' at the source text that a page is made from."""
+    page.edit_url = _edit_address(page, config)
+    return context
+
+
+def _edit_address(page: Page, config: MkDocsConfig) -> str | None:
+    if not config.repo_url or not _good:
+        return None
+    name = page.file.src_uri
+    for question in _good.bank.questions:
+        if name == f"questions/{question.stem}.md":
+            name = Path(question.path).name
+            return f"{config.repo_url.rstrip('/')}/edit/{config.extra['branch']}/source/{name}"
+    if name == "index.md" or name.endswith(".ipynb"):
+        return None
+    return f"{config.repo_url.rstrip('/')}/edit/{config.extra['branch']}/docs/{name}"
+
+
+def on_post_page(output: str, page: Page, config: MkDocsConfig) -> str:
+    """While serving: show above the page what was refused."""
+    if not _refused:
+        return output
+    from html import escape
+
+    lines = "".join(f"<li>{escape(str(fault))}</li>" for fault in _refused.faults)
+    banner = f'<div class="refused" role="alert">The last edit was refused:<ul>{lines}</ul></div>'
+    start = output.find("<body")
+    start = output.find(">", start) + 1 if start >= 0 else 0
+    return output[:start] + banner + output[start:]
+
+
+def on_serve(server: LiveReloadServer, config: MkDocsConfig, builder: Any) -> LiveReloadServer:
+    """Watch what pages are made from, and not what is made: one edit is one rebuild."""
+    root, docs, bank_paths = _root(config), Path(config.docs_dir), config.extra["bank"]
+    server.unwatch(str(docs))
+    for path in sorted(docs.iterdir()):
+        if path.name not in ("questions", "notebooks", "index.md", "questions.json"):
+            server.watch(str(path))
+    for path in (root / bank_paths["source"], root / bank_paths["notebooks"]):
+        if path.exists():
+            server.watch(str(path))
+    server.watch(str(root / "scripts" / "templates"))
+    return server

@@ -1,0 +1,128 @@
+"""Source text + executed notebooks → pages on disk. Brings the pure stages together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from stages.evidence import read_evidence
+from stages.front import home_page, questions_json
+from stages.parse import parse_bank, read_source
+from stages.records import Bank, Evidence, Fault, Question, Refused
+from stages.render import Page, render_page
+from stages.validate import bank_faults
+from stages.write import write_if_changed, write_tree
+
+
+@dataclass(frozen=True)
+class Assembled:
+    """Everything that the site is made of, checked, and not yet written."""
+
+    bank: Bank
+    evidence: dict[str, Evidence]  # by the stem of the page
+    notebooks: dict[str, Path]  # the .ipynb files, by the stem of the page
+    pages: tuple[Page, ...]
+    notices: tuple[str, ...]  # pairings and warnings that the user should see
+
+
+def pair_notebooks(
+    questions: Sequence[Question], notebooks: Path, *, by_number: bool
+) -> tuple[dict[str, Path], list[Fault]]:
+    """Which notebook belongs to which page, by the page's stem.
+
+    The notebook of the same stem joins the page; `by_number` lets a question without one take
+    the single notebook whose name starts with its number.
+    """
+    paths = {p.stem: p for p in sorted(notebooks.glob("*.ipynb"))} if notebooks.is_dir() else {}
+    pairs = {q.stem: paths[q.stem] for q in questions if q.stem in paths}
+    faults = []
+    for question in questions if by_number else ():
+        if question.stem in pairs:
+            continue
+        numbered = [
+            path
+            for stem, path in paths.items()
+            if (digits := stem.partition("-")[0]).isdecimal()
+            and int(digits) == question.number
+            and path not in pairs.values()
+        ]
+        if len(numbered) == 1:
+            pairs[question.stem] = numbered[0]
+        elif numbered:
+            names = ", ".join(path.name for path in numbered)
+            what = f"several notebooks start with the number of question {question.number}: {names}"
+            faults.append(
+                Fault(question.path, question.line, what, "keep one of them in the folder")
+            )
+    return pairs, faults
+
+
+def assemble(
+    source: Path,
+    notebooks: Path,
+    *,
+    by_number: bool = False,
+    repository: str = "",
+    branch: str = "main",
+    views: bool = True,
+) -> Assembled:
+    """Read, parse, validate and render everything; nothing is written.
+
+    Args:
+        source: a text file, or a folder of them.
+        notebooks: the folder of executed notebooks.
+        by_number: pair notebooks with questions by number too (an explicit `--notebooks`).
+        repository, branch: where the project lives, for links to run a notebook; may be empty.
+        views: whether the site has full notebook views to link to.
+
+    Raises:
+        Refused: with every fault of text, notebooks and what they say of each other.
+    """
+    if by_number and not notebooks.is_dir():
+        raise Refused([Fault(str(notebooks), 0, "no such folder", "name a folder of notebooks")])
+    bank = parse_bank(read_source(source))
+    pairs, faults = pair_notebooks(bank.questions, notebooks, by_number=by_number)
+    evidence: dict[str, Evidence] = {}
+    for stem, path in pairs.items():
+        try:
+            evidence[stem] = replace(read_evidence(path), stem=stem)
+        except Refused as refused:
+            faults += refused.faults
+    written_for = {stem for stem, path in pairs.items() if path.stem == stem}
+    readable = {stem: evidence.get(stem) for stem in pairs}
+    # A page whose notebook was refused is not also blamed for citing it.
+    sound = replace(
+        bank, questions=tuple(q for q in bank.questions if readable.get(q.stem, ...) is not None)
+    )
+    faults += bank_faults(sound, evidence, written_for)
+    pages = [
+        render_page(
+            q,
+            evidence.get(q.stem),
+            bank,
+            repository=repository,
+            branch=branch,
+            views=views,
+        )
+        for q in sound.questions
+    ]
+    faults += [fault for page in pages for fault in page.faults]
+    if faults:
+        raise Refused(faults)
+    notices = [
+        f"{path.name} joins the page {stem}" for stem, path in pairs.items() if path.stem != stem
+    ]
+    return Assembled(bank, evidence, pairs, tuple(pages), (*bank.warnings, *notices))
+
+
+def write_pages(assembled: Assembled, output: Path) -> list[str]:
+    """Write the pages and their figures under `output`; return the paths that changed."""
+    files = {name: data for page in assembled.pages for name, data in page.files().items()}
+    return write_tree(output, files)
+
+
+def write_front(assembled: Assembled, docs: Path) -> None:
+    """Write the home page and `questions.json` into the folder of hand-written pages."""
+    write_if_changed(docs / "index.md", home_page(assembled.bank, assembled.evidence))
+    write_if_changed(docs / "questions.json", questions_json(assembled.bank, assembled.evidence))
