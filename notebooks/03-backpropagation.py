@@ -224,7 +224,8 @@ first_off, second_off, last_off = layer_errors(forgetful, autograd)
 
 # %% tags=["claim"] falsify="first_off, second_off, last_off = layer_errors(hand, autograd)"
 # claim forgotten-slope-spares-the-last-layer: Leaving out the activation's derivative changes
-#   the gradient of both hidden layers by more than 1 %, and not that of the last layer (within 1e-12).
+#   the gradient of both hidden layers' weights by more than 1 % and leaves that of the last
+#   layer's alone (within 1e-12).
 measured = f"relative error by layer {first_off:.2f}, {second_off:.2f}, {shown(last_off)}"
 assert min(first_off, second_off) > 0.01 and last_off < 1e-12, measured
 measured
@@ -502,7 +503,7 @@ measured
 # whatever function is given; the weights move in `step()` alone.
 
 # %%
-def descend(gradient, optimiser, seed, steps=20):
+def descend(gradient, optimiser, seed, steps=15):
     theta = pack(start(SMALL, torch.Generator().manual_seed(seed))).requires_grad_()
     rule, path = optimiser([theta]), []
     for _ in range(steps):
@@ -552,7 +553,7 @@ route_gaps, rule_gaps = map(distances, ("central differences, SGD", "backpropaga
 # training goes.
 
 # %% tags=["claim"] tolerance=0.5 falsify="route_gaps, rule_gaps = rule_gaps, route_gaps"
-# claim route-does-not-matter-rule-does: After 20 steps, replacing backpropagation by central
+# claim route-does-not-matter-rule-does: After 15 steps, replacing backpropagation by central
 #   differences moves the weights by less than 1e-6 of the way travelled, replacing SGD by Adam
 #   by more than a quarter of it, for each of five starts.
 measured = (f"other route to the gradient: at most {max(route_gaps):.0e}; "
@@ -560,14 +561,14 @@ measured = (f"other route to the gradient: at most {max(route_gaps):.0e}; "
 assert max(route_gaps) < 1e-6 and min(rule_gaps) > 0.25, measured
 measured
 
-# %% alt="Over twenty steps the training loss of plain gradient descent falls in one curve, on which the markers for central differences sit exactly; the curve of Adam, fed by backpropagation too, is a different one." caption="The optimiser decides the path; the gradient's origin cannot be seen in it."
+# %% alt="Over fifteen steps the training loss of plain gradient descent falls in one curve, on which the markers for central differences sit exactly; the curve of Adam, fed by backpropagation too, is a different one." caption="The optimiser decides the path; the gradient's origin cannot be seen in it."
 fig, ax = plt.subplots()
 styles = {"backpropagation, SGD": ("-", BLUE), "central differences, SGD": ("o", ORANGE),
           "backpropagation, Adam": ("--", GREEN)}
 for name, (style, colour) in styles.items():
     path = ends[name][0][1]
     ax.plot(path, style, color=colour, markersize=4, markevery=2, label=name)
-ax.set(xlabel="step", ylabel="training loss", ylim=(0, None), xticks=range(0, 20, 4))
+ax.set(xlabel="step", ylabel="training loss", ylim=(0, None), xticks=range(0, 15, 2))
 ax.legend(frameon=False)
 plt.show()
 
@@ -657,7 +658,7 @@ def angle(a, b):
 # true gradient is noted.
 
 # %%
-def train(arm, seed, data, sizes=(64, 16, 16, 10), steps=1000, rate=0.5):
+def train(arm, seed, data, sizes=(64, 16, 16, 10), steps=800, rate=0.5):
     g, noise = (torch.Generator().manual_seed(seed + k) for k in (0, 10**6))
     x, y = data
     layers, angles = start(sizes, g), []
@@ -729,7 +730,7 @@ measured
 
 # %% alt="The angle to the true gradient starts near 90 degrees for both kinds of random feedback; with fixed matrices it falls within about two hundred steps to around {{angle_end:.0f}} degrees in all five runs, with redrawn matrices it keeps scattering around 90." caption="Forward weights come to agree with fixed random feedback; nothing can agree with feedback that changes."
 fig, ax = plt.subplots()
-steps = range(0, 1000, 25)
+steps = range(0, 800, 25)
 ax.axhline(90, color=GREY, linewidth=1, linestyle=":")
 for name, colour, style in (("redrawn", ORANGE, "--"), ("fixed random", BLUE, "-")):
     for i, run in enumerate(turned[name]):
@@ -750,18 +751,19 @@ buggy = test_accuracy["no slope"]
 
 # %% tags=["claim"] tolerance=0.05 falsify="buggy = controls[1]"
 # claim wrong-derivative-still-trains: With the activation's derivative left out, test accuracy
-#   is more than 0.05 above that of frozen hidden layers and more than 0.01 below that of the
+#   ends above 0.85 and above that of frozen hidden layers, but more than 0.01 below that of the
 #   exact gradient, for each of five seeds.
 lead, lag = (buggy - controls[1]).min(), (exact - buggy).min()
-measured = f"no slope {buggy.mean():.3f} (worst lead {lead:.3f}, smallest lag {lag:.3f})"
-assert lead > 0.05 and lag > 0.01, measured
+measured = (f"no slope {buggy.mean():.3f}, lowest {buggy.min():.3f} (worst lead {lead:.3f}, "
+            f"smallest lag {lag:.3f})")
+assert buggy.min() > 0.85 and lead > 0 and lag > 0.01, measured
 measured
 
 # %% [markdown]
 # ## Exact gradients, poor features
-# Now the gradients are exact and the labels are not: they are shuffled among 500 training
+# Now the gradients are exact and the labels are not: they are shuffled among 400 training
 # images. Is what the last hidden layer has learned good for telling digits apart? A *linear
-# probe*, fitted on the true labels of the same 500 images, is the judge.
+# probe*, fitted on the true labels of the same 400 images, is the judge.
 
 # %%
 def probe(layers, train, test):
@@ -775,11 +777,11 @@ def probe(layers, train, test):
 # trained on true ones.
 
 # %%
-def three_probes(seed, sizes=(64, 64, 32, 10), n=500):
+def three_probes(seed, sizes=(64, 32, 16, 10), n=400):
     (x, y), test = split(seed, n)
     shuffled = y[torch.randperm(n, generator=torch.Generator().manual_seed(seed))]
     nets = [train("exact", seed, (x, t), sizes, steps)[0]
-            for t, steps in ((y, 0), (shuffled, 1500), (y, 1500))]
+            for t, steps in ((y, 0), (shuffled, 1200), (y, 1200))]
     return [probe(net, (x, y), test) for net in nets] + [accuracy(nets[1], (x, shuffled))]
 
 
@@ -794,13 +796,13 @@ untrained, on_noise, on_truth, memorised = torch.tensor([three_probes(s) for s i
 
 # %% tags=["claim"] tolerance=0.05 falsify="on_noise, on_truth = on_truth, on_noise"
 # claim exact-gradients-can-spoil-features: Trained with exact gradients on shuffled labels until
-#   over 95 % are memorised, the last hidden layer is worse for a linear probe on the digits than
-#   the untrained layer, by more than 0.02 for each of five seeds; trained on true labels it is
-#   better.
+#   over 90 % are memorised, the last hidden layer (16 units) gives a linear probe a test
+#   accuracy more than 0.05 below that from the untrained layer, for each of five seeds; trained
+#   on true labels it gives a higher one.
 harm, help_ = (untrained - on_noise).min(), (on_truth - untrained).min()
 measured = (f"probe {untrained.mean():.3f} untrained, {on_noise.mean():.3f} after shuffled, "
             f"{on_truth.mean():.3f} after true labels (worst harm {harm:.3f}, 5 seeds)")
-assert memorised.min() > 0.95 and harm > 0.02 and help_ > 0, measured
+assert memorised.min() > 0.9 and harm > 0.05 and help_ > 0, measured
 measured
 
 # %% [markdown]

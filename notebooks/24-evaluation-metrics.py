@@ -186,20 +186,20 @@ def thin(r, rng):  # indices of one thinned test set
 def rank_metrics(s, pos):
     return metrics.roc_auc_score(pos, s), metrics.average_precision_score(pos, s)
 
-def thinned(r, s, seed):  # (DRAWS, 2)
+def thinned(r, s, seed, draws=DRAWS):  # (draws, 2)
     rng = np.random.default_rng(seed)
-    draws = [thin(r, rng) for _ in range(DRAWS)]
-    return np.array([rank_metrics(s[i], r.pos[i]) for i in draws])
+    sets = [thin(r, rng) for _ in range(draws)]
+    return np.array([rank_metrics(s[i], r.pos[i]) for i in sets])
 
 # %% [markdown]
-# The control has the same test sets, but scores that are pure noise.
+# The control has such test sets too, 50 per seed, but scores that are pure noise.
 
 # %%
 full = np.array([rank_metrics(r.s, r.pos) for r in runs])  # (5, 2)
 rare = np.array([thinned(r, r.s, seed) for r, seed in zip(runs, SEEDS)])  # (5, 200, 2)
 noise = [np.random.default_rng(1000 + seed).normal(size=len(r.s)) for r, seed in zip(runs, SEEDS)]
 noise_full = np.array([rank_metrics(e, r.pos) for e, r in zip(noise, runs)])
-noise_rare = np.array([thinned(r, e, seed) for r, e, seed in zip(runs, noise, SEEDS)])
+noise_rare = np.array([thinned(r, e, seed, 50) for r, e, seed in zip(runs, noise, SEEDS)])
 
 # %% [markdown]
 # Nothing about the network has changed. Its average precision has.
@@ -330,7 +330,7 @@ for t in grid[16::4]:
     axes[1].plot(t, hits / (hits + alarms), "o", ms=4, color=BLUE)
 axes[0].set(title="all eights", xlabel="threshold (log-odds)", ylim=(0, 1.03), yticks=[0, 0.5, 1])
 axes[1].set(title="0.5 % eights", xlabel="threshold (log-odds)")
-axes[0].legend(frameon=False, loc="lower left")
+axes[0].legend(frameon=False, loc="lower center")
 plt.show()
 
 # %% [markdown]

@@ -6,6 +6,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -27,13 +28,14 @@ def _shown(path: Path) -> str:
 
 
 def _pages(args: argparse.Namespace) -> int:
-    from stages.pages import assemble, write_front, write_pages
+    from stages.pages import assemble, write_counts, write_front, write_pages
 
     made = assemble(args.source, args.notebooks or NOTEBOOKS, by_number=args.notebooks is not None)
     _notices(made.notices)
     changed = write_pages(made, args.output)
     if args.output.resolve() == PAGES:
         write_front(made, DOCS)
+        write_counts(made, ROOT / "README.md")
     print(f"{len(made.pages)} pages in {_shown(args.output)}, {len(changed)} files changed")
     return 0
 
@@ -104,13 +106,29 @@ def _serve(args: argparse.Namespace) -> int:
 
 def _publish(args: argparse.Namespace) -> int:
     from stages.check import check_site
-    from stages.publish import publish
+    from stages.publish import pages_address, publish
     from stages.site import build_site
 
-    build_site(ROOT, SOURCE, NOTEBOOKS, SITE, by_number=False, ours=True)
-    if faults := check_site(SITE, site_url=os.environ.get("SITE_URL")):
-        raise Refused(faults)
-    print(publish(SITE, remote=args.remote, branch=args.branch, dry_run=args.dry_run))
+    if "SITE_URL" not in os.environ:
+        if address := pages_address(args.remote, ROOT):
+            os.environ["SITE_URL"] = address
+        else:
+            print("note: SITE_URL is not set, so absolute links lead to this machine", file=sys.stderr)
+    # A folder of its own: another build may replace site/ at any moment.
+    with tempfile.TemporaryDirectory(prefix="publish-") as folder:
+        site = Path(folder) / "site"
+        build_site(ROOT, SOURCE, NOTEBOOKS, site, by_number=False, ours=True)
+        if faults := check_site(site, site_url=os.environ.get("SITE_URL")):
+            raise Refused(faults)
+        print(
+            publish(
+                site,
+                remote=args.remote,
+                branch=args.branch,
+                dry_run=args.dry_run,
+                repository=ROOT,
+            )
+        )
     return 0
 
 

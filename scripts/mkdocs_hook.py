@@ -16,8 +16,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.exceptions import Abort
 from mkdocs.livereload import LiveReloadServer
+from mkdocs.plugins import event_priority
 from mkdocs.structure.files import Files
 from mkdocs.structure.pages import Page
+from stages import search
 from stages.front import navigation
 from stages.pages import Assembled, assemble, write_front, write_pages
 from stages.records import Refused
@@ -68,20 +70,27 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
     return config
 
 
+def _hashed(path: str, files: Files) -> str:
+    """Put a hash into the name of a file of ours: a browser may keep it for ever."""
+    file = files.get_file_from_path(path)
+    if file is None:
+        return path
+    digest = hashlib.sha256(file.content_bytes).hexdigest()[:8]
+    stem, _, ending = path.rpartition(".")
+    file.dest_uri = file.url = f"{stem}.{digest}.{ending}"
+    return file.dest_uri
+
+
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Put a hash into the names of our style sheets: a browser may keep them for ever."""
-    hashed = []
-    for path in config.extra_css:
-        file = files.get_file_from_path(path)
-        if file is None:
-            hashed.append(path)
-            continue
-        digest = hashlib.sha256(file.content_bytes).hexdigest()[:8]
-        name = f"{path.removesuffix('.css')}.{digest}.css"
-        file.dest_uri = file.url = name
-        hashed.append(name)
-    config.extra_css = hashed
+    """Put hashes into the names of our style sheets and of the script that loads the search."""
+    config.extra_css = [_hashed(path, files) for path in config.extra_css]
+    config.extra["search_worker"] = _hashed(search.WORKER, files)
     return files
+
+
+def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Keep code and printed output out of the search index."""
+    return search.leave_out_code(html)
 
 
 def on_page_context(
@@ -116,6 +125,12 @@ def on_post_page(output: str, page: Page, config: MkDocsConfig) -> str:
     start = output.find("<body")
     start = output.find(">", start) + 1 if start >= 0 else 0
     return output[:start] + banner + output[start:]
+
+
+@event_priority(-100)
+def on_post_build(config: MkDocsConfig) -> None:
+    """Let the browser fetch the search index only for a search."""
+    search.defer_index(Path(config.site_dir))
 
 
 def on_serve(server: LiveReloadServer, config: MkDocsConfig, builder: Any) -> LiveReloadServer:

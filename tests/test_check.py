@@ -122,6 +122,15 @@ def test_a_good_site_passes(site: Path, site_url: str | None) -> None:
     assert said(site, site_url) == ""
 
 
+def test_a_good_site_at_the_root_of_its_host_passes(site: Path) -> None:
+    for name in (path for path in site.rglob("*") if path.suffix in (".html", ".xml")):
+        text = name.read_text("utf-8").replace("https://example.org/other/", "../../")
+        text = text.replace("https://example.org/bank", "https://example.org")
+        name.write_text(text.replace('"/bank/', '"/').replace("(/bank/", "(/"), "utf-8")
+    assert said(site, "https://example.org/") == said(site, "https://example.org") == ""
+    assert said(site, None) == ""
+
+
 def test_a_folder_that_is_no_site_is_refused(tmp_path: Path) -> None:
     assert "this is not a built site" in said(tmp_path)
     assert "this is not a built site" in said(tmp_path / "missing")

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from stages.evidence import claim_of, compare_outputs, fingerprint, read_evidence
 from stages.records import Evidence, Refused
 
@@ -37,7 +36,11 @@ def stream(text: str, name: str = "stdout") -> dict[str, Any]:
 
 
 def picture(mime: str = "image/svg+xml", data: str = "<svg/>") -> dict[str, Any]:
-    return {"output_type": "display_data", "data": {mime: data, "text/plain": "<Figure>"}, "metadata": {}}
+    return {
+        "output_type": "display_data",
+        "data": {mime: data, "text/plain": "<Figure>"},
+        "metadata": {},
+    }
 
 
 def good() -> dict[str, Any]:
@@ -60,7 +63,9 @@ def good() -> dict[str, Any]:
             code("print(1.5)", 2, stream("loss 1.5\nsteps 20\n")),
             code(CLAIM, 3, result("'gap 0.0'", 3), tags=["claim"], falsify="total = 0"),
             code("draw()", 4, picture(), alt="The gap falls to zero after ten steps."),
-            code("results", 5, result("{'gap': 0.25,\n 'n': 3, 'who': 'Adam'}", 5), tags=["results"]),
+            code(
+                "results", 5, result("{'gap': 0.25,\n 'n': 3, 'who': 'Adam'}", 5), tags=["results"]
+            ),
             code("clock()", 6, stream("0.3 s\n"), tags=["timing"]),
         ],
     }
@@ -251,7 +256,9 @@ def changed(change: Change, folder: Path) -> Evidence:
         (cell(2, source="print(1.50)"), "its cells are not those of the rerun"),
     ],
 )  # fmt: skip
-def test_a_rerun_that_gives_something_else_is_told(change: Change, words: str, tmp_path: Path) -> None:
+def test_a_rerun_that_gives_something_else_is_told(
+    change: Change, words: str, tmp_path: Path
+) -> None:
     (fault,) = compare_outputs(read(good(), tmp_path), changed(change, tmp_path))
     assert words in fault.what
     assert fault.path == "notebooks/01-sums.ipynb"
@@ -274,7 +281,8 @@ def test_a_rerun_may_differ_in_rounding_pictures_and_times(change: Change, tmp_p
 def test_a_cell_may_state_its_tolerance(tmp_path: Path) -> None:
     stored = changed(metadata(2, tolerance=0.05), tmp_path)
     near, far = (
-        changed(cell(2, outputs=[stream(f"loss {loss}\nsteps 20\n")]), tmp_path) for loss in (1.45, 1.3)
+        changed(cell(2, outputs=[stream(f"loss {loss}\nsteps 20\n")]), tmp_path)
+        for loss in (1.45, 1.3)
     )
     assert compare_outputs(stored, near) == []
     assert len(compare_outputs(stored, far)) == 1

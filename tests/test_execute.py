@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from stages import counterfactual, execute
 from stages.evidence import compare_outputs, read_evidence
 from stages.execute import RunReport, run_notebooks
@@ -50,7 +49,8 @@ GOOD = "".join(
 )  # fmt: skip
 
 BAD = {
-    "02-false": HEAD + claim("two-is-one", "measured = f'{1 + 1} not one'\nassert 2 == 1, measured", "pass"),
+    "02-false": HEAD
+    + claim("two-is-one", "measured = f'{1 + 1} not one'\nassert 2 == 1, measured", "pass"),
     "03-raises": HEAD + cell("x = 1\nraise ValueError('it\\nbroke')"),
     "04-counterfactuals": HEAD
     + cell("a, b = 1, 2\nrandom_state = __import__('random').random()")
@@ -96,7 +96,9 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shared]:
     (startup / "00.py").write_text("started = True; print('started')")
     kernel = hostile / "jupyter" / "kernels" / "python3"
     kernel.mkdir(parents=True)
-    (kernel / "kernel.json").write_text('{"argv": ["false"], "display_name": "x", "language": "python"}')
+    (kernel / "kernel.json").write_text(
+        '{"argv": ["false"], "display_name": "x", "language": "python"}'
+    )
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("JUPYTER_PATH", str(hostile / "jupyter"))
         patch.setenv("IPYTHONDIR", str(hostile / "ipython"))
@@ -127,7 +129,7 @@ def version(package: str) -> str:
         "05-hangs.py:13: this cell did not end within 4 s",
         "06-dies.py:13: this cell ended its kernel",
         "07-outputs.py:13: this cell wrote to stderr: careful",
-        "07-outputs.py:20: this cell shows a memory address (at 0x",
+        "07-outputs.py:21: this cell shows a memory address (at 0x",
         "07-outputs.py: gives a notebook of 40",
     ],
 )
@@ -191,7 +193,9 @@ def test_other_seeds_and_instructions_are_tried_and_not_kept(shared: Shared) -> 
     assert "SEED 7, THREADS 2" in report.claims[0].measured
     assert report.claims[1].measured.endswith("2 default")
     assert not report.written
-    assert {path: path.read_bytes() for path in shared.folder.rglob("*") if path.is_file()} == before
+    assert {
+        path: path.read_bytes() for path in shared.folder.rglob("*") if path.is_file()
+    } == before
 
 
 def test_a_claim_that_another_seed_refutes_names_the_seed(tmp_path: Path, shared: Shared) -> None:
@@ -219,7 +223,9 @@ def test_a_number_changed_by_hand_is_stale_and_differs_from_a_rerun(
 
 # ── how it ends ────────────────────────────────────────────────────────────────────────────────
 
-SLEEPS = HEAD + cell("import os\nimport time\n\nprint(os.getpid(), file=open('pid', 'w'), flush=True)\ntime.sleep(60)")
+SLEEPS = HEAD + cell(
+    "import os\nimport time\n\nprint(os.getpid(), file=open('pid', 'w'), flush=True)\ntime.sleep(60)"
+)
 
 
 @pytest.mark.parametrize(
@@ -276,7 +282,7 @@ def test_a_kernel_that_does_not_start_is_told_with_its_last_words(
 ) -> None:
     broken = (sys.executable, "-c", "import sys; sys.exit('no kernel here')", "{connection_file}")
     monkeypatch.setattr(execute, "KERNEL", broken)
-    with pytest.raises(Refused, match="01-good.py: the kernel did not start: no kernel here"):
+    with pytest.raises(Refused, match=r"01-good\.py: the kernel did not start: no kernel here"):
         shared.run(keep=tmp_path)
 
 
@@ -326,7 +332,10 @@ def test_staleness_names_the_input_that_changed(shared: Shared, tmp_path: Path) 
     (folder / "data/other.txt").write_text("not named in the text")
     assert reasons() == ""
     data.write_text("four")
-    assert "was executed before its data changed; run python scripts/build.py notebooks 01-good" in reasons()
+    assert (
+        "was executed before its data changed; run python scripts/build.py notebooks 01-good"
+        in reasons()
+    )
     requirements.write_text("ipython==1\n")
     text.write_text(GOOD + "\n")
     assert reasons().count("was executed before") == 3
@@ -355,7 +364,10 @@ LONG = "\n".join(f"x = {n}" for n in range(26))
         (GOOD.replace("# # A title", "# A title"), "01.py: does not begin with a title"),
         (HEAD + cell(LONG), "01.py:13: this cell has 26 lines; split it: 25 at most"),
         (HEAD + "\n# %%\n1\n", "01.py:10: this cell has no sentence before it"),
-        (HEAD + cell(LONG[:160]) + cell(LONG[:160]), "half of its code cells have more than 6 lines"),
+        (
+            HEAD + cell(LONG[:160]) + cell(LONG[:160]),
+            "half of its code cells have more than 6 lines",
+        ),
         (HEAD + cell("1\n2 +"), "01.py:14: this cell is not Python (invalid syntax)"),
         (HEAD + cell("%time 1"), "01.py:13: this cell is not Python"),
         (HEAD + "\n# %% [raw]\n# x\n", "this cell is a raw cell"),
@@ -432,13 +444,21 @@ def test_a_counterfactual_leaves_no_trace(capsys: pytest.CaptureFixture[str]) ->
         "import random, warnings, numpy, torch\nfrom matplotlib import pyplot\n"
         "g = torch.Generator().manual_seed(1)\nw = torch.ones(1, requires_grad=True) * 2\nlistof = [w]"
     )
-    states = [random.getstate(), numpy.random.get_state()[1].tolist(), torch.get_rng_state().tolist()]
+    states = [
+        random.getstate(),
+        numpy.random.get_state()[1].tolist(),
+        torch.get_rng_state().tolist(),
+    ]
     falsify = (
         "print('x'); warnings.warn('y'); random.random(); numpy.random.rand(); torch.rand(1)\n"
         "torch.rand(1, generator=g); pyplot.figure(); listof.append(1); __builtins__"
     )
     assert counterfactual.verdict(namespace, falsify, "assert 0")[0] == "noticed"
-    assert states == [random.getstate(), numpy.random.get_state()[1].tolist(), torch.get_rng_state().tolist()]
+    assert states == [
+        random.getstate(),
+        numpy.random.get_state()[1].tolist(),
+        torch.get_rng_state().tolist(),
+    ]
     assert namespace["g"].get_state().equal(torch.Generator().manual_seed(1).get_state())
     assert namespace["listof"] == [namespace["w"]]
     assert pyplot.get_fignums() == []

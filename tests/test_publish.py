@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
-from stages.publish import NAME, publish
+from stages.publish import NAME, pages_address, publish
 from stages.records import Refused
 
 SCRIPTS = Path(__file__).resolve().parent.parent / "scripts"
@@ -142,6 +142,14 @@ def test_the_first_publish_makes_the_branch(site: Path, remote: Path) -> None:
         f"{NAME} 2023-11-14T22:13:20+00:00 {NAME}",
         f"{NAME} 2023-11-14T22:13:20Z {NAME}",
     )
+    assert history(remote) == 1
+
+
+def test_a_path_is_taken_from_the_working_folder(
+    site: Path, remote: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    publish(site, remote=remote.name, repository=site)
     assert history(remote) == 1
 
 
@@ -449,3 +457,23 @@ def test_killed_at_any_moment_the_branch_is_whole(
     assert line.startswith("nothing changed" if taken else "published")
     assert published(remote)["index.html"] == "another home"
     assert history(remote) == 2
+
+
+@pytest.mark.parametrize(
+    ("remote", "address"),
+    [
+        ("https://github.com/Ada/deep.git", "https://ada.github.io/deep/"),
+        ("git@github.com:Ada/deep.git", "https://ada.github.io/deep/"),
+        ("https://github.com/ada/Ada.github.io", "https://ada.github.io/"),
+        ("/srv/git/site.git", None),
+        ("https://example.org/ada/deep.git", None),
+    ],
+)
+def test_address_of_the_published_site(tmp_path: Path, remote: str, address: str | None) -> None:
+    assert pages_address(remote, tmp_path) == address
+
+
+def test_a_domain_of_ones_own_goes_first(tmp_path: Path) -> None:
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "CNAME").write_text("learn.example.org\n", "utf-8")
+    assert pages_address("https://github.com/ada/deep", tmp_path) == "https://learn.example.org/"

@@ -272,7 +272,7 @@ class Site:
         if parts.netloc and not (parts.path + "/").startswith(self.base.path):
             return None  # a neighbour on the same host
         path = unquote(parts.path)
-        if path + "/" == self.base.path:
+        if (path or parts.netloc) and path + "/" == self.base.path:
             path = self.base.path
         if path.startswith("/") or parts.netloc:
             if not path.startswith(self.base.path):

@@ -55,6 +55,7 @@ from stages.write import write_if_changed
 
 LARGEST = 300_000  # bytes of a stored notebook
 KERNEL = (sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}")
+LONGEST_WORDS = 500  # characters of what an exception says
 START_LIMIT = 60  # seconds until a kernel must answer
 
 # All that a kernel sees of the environment it is started from.
@@ -472,7 +473,7 @@ async def _run_cell(client: NotebookClient, cell: Any, index: int, plan: _Plan) 
         await client.async_execute_cell(cell, index)
     except CellExecutionError as error:
         line = _line_in_cell(error.traceback, cell.execution_count)
-        said = " ".join(_ANSI.sub("", error.evalue).split())
+        said = _one_line(error.evalue)
         claim = claim_of(cell.source) if "claim" in cell.metadata.get("tags", []) else None
         if claim and error.ename == "AssertionError":
             what = f"states claim {claim[0]}, which is false{plan.circumstances}: {said}"
@@ -576,6 +577,11 @@ async def _ask_kernel(client: NotebookClient, question: str, limit: float) -> tu
                 break
     answer = reply["content"]["user_expressions"]["answer"]
     if answer["status"] != "ok":
-        return counterfactual.BROKEN_FALSIFY, f"{answer['ename']}: {answer['evalue']}"
+        return counterfactual.BROKEN_FALSIFY, _one_line(f"{answer['ename']}: {answer['evalue']}")
     kind, said = ast.literal_eval(answer["data"]["text/plain"])
-    return kind, " ".join(said.split())
+    return kind, _one_line(said)
+
+
+def _one_line(text: str) -> str:
+    line = " ".join(_ANSI.sub("", text).split())
+    return line if len(line) <= LONGEST_WORDS else line[:LONGEST_WORDS] + "…"

@@ -33,6 +33,17 @@ def counts(bank: Bank, evidence: Mapping[str, Evidence]) -> dict[str, int]:
     }
 
 
+def counts_sentence(counted: Mapping[str, int]) -> str:
+    """How much is there and how much of it is checked, in words."""
+    questions, checked, unchecked = counted["questions"], counted["checked"], counted["unchecked"]
+    if not checked:
+        return f"{questions} questions, not yet checked by an experiment."
+    said = f"{questions} questions, {checked} of them finished, with {counted['claims']} claims checked."
+    if unchecked:
+        said += f" The other {unchecked} have a short answer, not yet checked by an experiment."
+    return said
+
+
 def navigation(bank: Bank, folder: str = "questions") -> list[dict[str, Any]]:
     """MkDocs' `nav`: the home page, then a group for each topic with the pages' short titles."""
     groups = by_topic(bank)
@@ -99,7 +110,7 @@ def home_page(bank: Bank, evidence: Mapping[str, Evidence]) -> str:
         "home.md",
         title=html.escape(bank.title),
         subtitle=[html.escape(line) for line in bank.subtitle],
-        counts=counts(bank, evidence),
+        counts=counts_sentence(counts(bank, evidence)),
         groups={html.escape(plain_text(k)): v for k, v in by_topic(bank).items()},
         evidence=evidence,
         plain=lambda text: html.escape(plain_text(text)),

@@ -48,7 +48,6 @@ _DEFINITION = re.compile(
 _NUMBERED = re.compile(r"\\begin\{(equation|eqnarray|align|alignat|flalign|gather|multline)\*?\}")
 _LINES = {"\u0332": "_"}  # over- and underlines: browsers stretch the mark beside its letters
 _HARMLESS = frozenset(" (),.+/;%")  # to Markdown, between tags
-_INVISIBLE = frozenset("\u200b\u2061\u2062\u2063\u2064")  # what the converter itself writes
 
 
 class MathsError(ValueError):
@@ -75,7 +74,7 @@ def to_mathml(latex: str, display: bool) -> str:
             raise MathsError(re.sub(r"^\d+: ", "", str(error)).rstrip(".")) from None
         body = _serialise(mathml)
     except MathsError as error:
-        shown = " ".join(formula.split())
+        shown = " ".join(formula.encode("utf-8", "replace").decode("utf-8").split())
         shown = shown if len(shown) <= 80 else shown[:79] + "…"
         raise MathsError(f"{error} in '{shown}'") from None
     return f'<span class="math{" display" * display}" data-search-exclude>{body}</span>'
@@ -86,6 +85,9 @@ def _bounds(formula: str) -> None:
         raise MathsError("an empty formula")
     if len(formula) > MAX_LENGTH:
         raise MathsError(f"a formula of {len(formula)} characters (at most {MAX_LENGTH})")
+    for char in formula:
+        if unicodedata.category(char)[0] == "C" and char not in "\t\n\r":
+            raise MathsError(f"the character U+{ord(char):04X}")
     depth = 0
     for brace in re.findall(r"(?<!\\)[{}]", formula):
         depth += 1 if brace == "{" else -1
@@ -102,11 +104,11 @@ def _bounds(formula: str) -> None:
 def _text(text: str) -> str:
     """Text of a token, with all that Markdown could read as a mark written as an entity."""
     shown = []
-    for char in text:
-        category = unicodedata.category(char)
-        if category[0] == "C" and char not in _INVISIBLE:
-            raise MathsError(f"the character U+{ord(char):04X}")
-        plain = char.isalnum() or char in _HARMLESS if char.isascii() else category[0] not in "CZ"
+    for char in _LINES.get(text, text):
+        if char.isascii():
+            plain = char.isalnum() or char in _HARMLESS
+        else:
+            plain = unicodedata.category(char)[0] not in "CZ"
         shown.append(char if plain else f"&#{ord(char)};")
     return "".join(shown)
 
@@ -132,7 +134,7 @@ def _serialise(mathml: str) -> str:
         out.append(f"</{name}>" + "</mrow>" * sized.pop())
 
     def data(text: str) -> None:
-        out.append(_text(_LINES.get(text, text)))
+        out.append(_text(text))
 
     def named(match: re.Match[str]) -> str:
         return match[0] if match[1] in ("lt", "gt", "amp", "quot") else html.unescape(match[0])

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from stages.evidence import read_evidence
-from stages.front import home_page, questions_json
+from stages.front import counts, counts_sentence, home_page, questions_json
 from stages.parse import parse_bank, read_source
 from stages.records import Bank, Evidence, Fault, Question, Refused
 from stages.render import Page, render_page
@@ -120,6 +120,16 @@ def write_pages(assembled: Assembled, output: Path) -> list[str]:
     """Write the pages and their figures under `output`; return the paths that changed."""
     files = {name: data for page in assembled.pages for name, data in page.files().items()}
     return write_tree(output, files)
+
+
+def write_counts(assembled: Assembled, readme: Path) -> None:
+    """Fill the README's line of counts, which stands between two comments."""
+    text = readme.read_text("utf-8") if readme.is_file() else ""
+    head, mark, rest = text.partition("<!-- counts -->\n")
+    if mark:
+        said = counts_sentence(counts(assembled.bank, assembled.evidence))
+        tail = rest[rest.index("<!-- /counts -->") :]
+        write_if_changed(readme, f"{head}{mark}{said}\n{tail}")
 
 
 def write_front(assembled: Assembled, docs: Path) -> None:

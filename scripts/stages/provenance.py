@@ -32,7 +32,7 @@ def chosen_stems(folder: Path, stems: Sequence[str]) -> list[str]:
     Raises:
         Refused: for each stem without a text, with the nearest that has one.
     """
-    known = sorted(path.stem for path in folder.glob("*.py"))
+    known = sorted(path.stem for path in folder.glob("*.py") if path.is_file())
     faults = []
     for stem in stems:
         if stem not in known:

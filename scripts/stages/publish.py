@@ -91,11 +91,11 @@ def publish(
 ) -> str:
     """Publish the folder `site` as a commit on `branch` of `remote`; return a line that says so.
 
-    `site` must be finished and checked. `remote` is an address, a path, or the name of a remote of
-    `repository`. `CNAME` stays as published unless the site has its own. Files with a hash in
-    their name that the published site has and the new one lacks stay for one more publish, for
-    readers with an old page open; `.kept` in the tree lists them, so that the next publish drops
-    them. If all but those is as published, nothing is committed.
+    `site` must be finished and checked, and stay as it is meanwhile. `remote` is an address, a
+    path, or the name of a remote of `repository`. `CNAME` stays as published unless the site has
+    its own. Files with a hash in their name that the published site has and the new one lacks stay
+    for one more publish, for readers with an old page open; `.kept` in the tree lists them, so that
+    the next publish drops them. If all but those is as published, nothing is committed.
 
     `repository` (default: the working folder) is where the site was made: its git configuration
     gives credentials and identity, and its last commit the date, unless SOURCE_DATE_EPOCH does.
@@ -120,6 +120,23 @@ def publish(
         todo = "mend that and publish again; what was published before is untouched"
         raise Refused([Fault(shown, 0, what, todo)]) from None
     return f"{outcome}, branch {branch} of {shown}"
+
+
+def pages_address(remote: str, repository: Path) -> str | None:
+    """Where GitHub Pages serves what is pushed to `remote`; None for other hosts.
+
+    The domain in the repository's `docs/CNAME`, if there is one, goes first.
+    """
+    domain = repository / "docs" / "CNAME"
+    if domain.is_file() and (name := domain.read_text("utf-8").strip()):
+        return f"https://{name}/"
+    address = _ask(_Git(repository, _clean_environment()), "remote", "get-url", "--", remote)
+    match = re.search(r"github\.com[:/]([\w-]+)/([\w.-]+?)(?:\.git)?/?$", address or remote)
+    if not match:
+        return None
+    owner, name = match[1].lower(), match[2]
+    host = f"{owner}.github.io"
+    return f"https://{host}/" if name.lower() == host else f"https://{host}/{name}/"
 
 
 def _publish(git: _Git, site: Path, branch: str, message: str, dry_run: bool) -> str:
@@ -289,7 +306,7 @@ def _clean_environment() -> dict[str, str]:
 def _address(source: _Git, remote: str) -> str:
     """Where `remote` is: the address of a configured name, a path made absolute, or itself."""
     configured = _ask(source, "remote", "get-url", "--push", "--", remote)
-    path = source.folder / (configured or remote)
+    path = source.folder / configured if configured else Path(remote)
     if remote and path.exists():
         return str(path.resolve())
     if not configured and not re.search(r"[/:\\]", remote):

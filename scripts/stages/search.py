@@ -1,0 +1,60 @@
+"""The search index: kept short, and fetched by the browser only when somebody searches.
+
+Material fetches `search/search_index.json` on every page. Here that file holds the settings alone,
+which highlighting needs, and names the whole index, which `assets/search-worker.js` fetches.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from pathlib import Path
+
+from stages.write import write_if_changed
+
+WORKER = "assets/search-worker.js"
+INDEX = "search/search_index.json"
+_CODE = re.compile(r'<(a|details|div|pre)(?= class="(?:cell-link|folded|highlight|output)\b)')
+
+
+def leave_out_code(html: str) -> str:
+    """A page's content with code, printed output and cell numbers marked as not to be searched.
+
+    Prose, captions, claims and measured values stay. Material's search takes the marks out again.
+    A marked element must not hold another of its own name: there Material ends the marked part.
+    """
+    return _CODE.sub(r'<\1 data-search-exclude="code"', html)
+
+
+def split_index(index: bytes) -> tuple[str, bytes]:
+    """The name for a whole index, with a hash, and what stands in its place.
+
+    The name is relative to the site's root, in the stand-in relative to the worker's folder.
+    """
+    digest = hashlib.sha256(index).hexdigest()[:8]
+    name = INDEX.replace(".json", f".{digest}.json")
+    settings = {**json.loads(index)["config"], "index": f"../{name}"}
+    stand_in = json.dumps({"config": settings, "docs": []}, separators=(",", ":"))
+    return name, stand_in.encode("utf-8")
+
+
+def whole_index(site: Path) -> Path:
+    """The file of a built site that holds the whole search index."""
+    index = site / INDEX
+    name = json.loads(index.read_bytes())["config"].get("index")
+    return site / name.removeprefix("../") if name else index
+
+
+def defer_index(site: Path) -> None:
+    """Put the whole index aside in a built site whose pages name our worker.
+
+    Where they don't (a theme that starts its worker in another way), the search stays the theme's.
+    """
+    home, index = site / "index.html", site / INDEX
+    worker = f'"{WORKER.removesuffix("js")}'
+    if not (index.is_file() and home.is_file() and worker in home.read_text("utf-8")):
+        return
+    name, stand_in = split_index(index.read_bytes())
+    index.replace(site / name)
+    write_if_changed(index, stand_in)
