@@ -108,6 +108,10 @@ pairs = torch.randn(10, 2, 8, 8, generator=draw, dtype=torch.float64) * 0.5
 def branch(k, h):
     return pairs[k, 1] @ torch.relu(pairs[k, 0] @ torch.relu(h))
 
+# %% [markdown]
+# The stack adds one branch after the other to the signal.
+
+# %%
 def stack(h):
     for k in range(10):
         h = h + branch(k, h)
@@ -125,6 +129,10 @@ def branch_jacobians(h):
         h = h + branch(k, h)
     return found
 
+# %% [markdown]
+# Both are taken at one random input.
+
+# %%
 start = torch.randn(8, generator=draw, dtype=torch.float64)
 whole = torch.autograd.functional.jacobian(stack, start)
 factors = [torch.eye(8, dtype=torch.float64) + J for J in branch_jacobians(start)]
@@ -152,9 +160,17 @@ def gradients(net, x, y, residual):
     loss = F.cross_entropy(logits, y, reduction="sum") / y.shape[1]  # a mean for each seed
     return torch.autograd.grad(loss, net["weights"] + net["gains"] + net["shifts"])
 
-def size(tensor):
-    return tensor.detach().flatten(1).norm(dim=1)  # one number per seed
+# %% [markdown]
+# The size of a gradient is its Euclidean norm, for each seed.
 
+# %%
+def size(tensor):
+    return tensor.detach().flatten(1).norm(dim=1)  # (5,)
+
+# %% [markdown]
+# The error is the fraction of images that get a wrong label, for each seed.
+
+# %%
 def error(net, x, y, residual, removed=None):
     with torch.no_grad():
         logits, _ = forward(net, x, residual, removed)
@@ -225,29 +241,31 @@ plt.show()
 # %%
 plain10, plain34, residual34 = (runs[key]["error"] for key in
                                 (("plain", 10), ("plain", 34), ("residual", 34)))
+degradation, remedy = plain34 - plain10, plain34 - residual34
 
 def bound(errors):
     return float(np.ceil(20 * errors.max()) / 20)
 
-# %% tags=["claim"] tolerance=0.25 falsify="plain10, plain34 = plain34, plain10"
+# %% [markdown]
+# More layers, a worse fit to the training data:
+
+# %% tags=["claim"] tolerance=0.25 falsify="plain10, plain34 = plain34, plain10; degradation = plain34 - plain10"
 # claim degradation-in-training-error: With every seed the plain 34-layer network ends with a
 #   training error at least 0.2 above that of the plain 10-layer network.
-gap = plain34 - plain10
 measured = (f"10 layers at most {bound(plain10):.2f}, 34 layers {plain34.mean():.2f}, "
-            f"worst gap {gap.min():.2f}")
-assert gap.min() > 0.2, measured
+            f"worst gap {degradation.min():.2f}")
+assert degradation.min() > 0.2, measured
 measured
 
 # %% [markdown]
 # Then the remedy: the same depth, the same parameters, the same start, plus the addition.
 
-# %% tags=["claim"] tolerance=0.25 falsify="plain34, residual34 = residual34, plain34"
+# %% tags=["claim"] tolerance=0.25 falsify="plain34, residual34 = residual34, plain34; remedy = plain34 - residual34"
 # claim residual-34-trains: With every seed the residual 34-layer network ends with a training
 #   error below 0.1 and at least 0.2 under that of the plain 34-layer network.
-gap = plain34 - residual34
 measured = (f"plain {plain34.mean():.2f}, residual at most {bound(residual34):.2f}, "
-            f"worst gap {gap.min():.2f}")
-assert residual34.max() < 0.1 and gap.min() > 0.2, measured
+            f"worst gap {remedy.min():.2f}")
+assert residual34.max() < 0.1 and remedy.min() > 0.2, measured
 measured
 
 # %% [markdown]
@@ -258,6 +276,9 @@ by_rate = {rate: train(34, False, rate=rate)["error"] for rate in (0.02, 0.5)}
 by_rate[0.1] = plain34
 for rate, errors in sorted(by_rate.items()):
     print(f"learning rate {rate}: training error {errors.mean():.2f}")
+
+# %% [markdown]
+# None of the fifteen runs comes near the shallow network.
 
 # %% tags=["claim"] tolerance=0.25 falsify="by_rate = {0.1: residual34}"
 # claim no-rate-rescues-plain: At each of the learning rates 0.02, 0.1 and 0.5 the plain 34-layer
@@ -288,6 +309,9 @@ identity = torch.eye(32).expand(5, 32, 32)
 built = {"weights": donor["weights"][:-1] + [identity] * 24 + donor["weights"][-1:],
          "gains": donor["gains"] + [gain] * 24, "shifts": donor["shifts"] + [shift] * 24}
 built34 = error(built, x_train, y_train, residual=False)
+
+# %% [markdown]
+# So the good solution is there, and training from scratch does not find it.
 
 # %% tags=["claim"] tolerance=0.25 falsify="built34 = plain34"
 # claim good-plain-solution-exists: A plain 34-layer network with the training error of the
@@ -323,6 +347,9 @@ norms = {kind: torch.stack([size(g) for g in grads]).numpy() for kind, grads in 
 after = weight_gradients(runs["plain", 34]["net"], half_a, False)
 norms["after"] = torch.stack([size(g) for g in after]).numpy()  # (32 layers, 5 seeds)
 
+# %% [markdown]
+# Three curves: where are gradients large, where small?
+
 # %% alt="Norm of the weight gradient for hidden layers 1 to 32, logarithmic. Before training the plain network's norm falls steadily from the first layer to the last, by a factor of {{first_to_last_plain:.0f}}; the residual network's falls by {{first_to_last_residual:.0f}}. After training the plain network's curve is roughly level." caption="In the deep plain network with batch normalisation the first layers have the largest gradients, not the smallest: they explode on the way back. Geometric means over five seeds, bands their range."
 fig, ax = plt.subplots()
 names = {"plain": ("plain, before training", ORANGE, "s-"),
@@ -346,7 +373,10 @@ at_start = norms["plain"][0] / norms["plain"][-1]
 at_start_residual = norms["residual"][0] / norms["residual"][-1]
 in_training = np.exp(np.log(runs["plain", 34]["ratios"][1:]).mean(0))
 
-# %% tags=["claim"] tolerance=0.5 falsify="at_start, in_training = 1 / at_start, 1 / at_start"
+# %% [markdown]
+# Neither before nor during training are the first layers cut off.
+
+# %% tags=["claim"] tolerance=0.25 falsify="at_start, in_training = 1 / at_start, 1 / at_start"
 # claim gradients-do-not-vanish: In the plain 34-layer network the first hidden layer's gradient
 #   is more than 50 times the last one's before training, and in training on average more than a
 #   twentieth, with every seed.
@@ -364,6 +394,9 @@ measured
 equalised = {kind: train(34, kind == "residual", rate=0.003, equalise=True)["error"]
              for kind in ("plain", "residual")}
 print(f"plain {equalised['plain'].mean():.2f}, residual at most {bound(equalised['residual']):.2f}")
+
+# %% [markdown]
+# The sizes of the gradients, then, are not all that is wrong.
 
 # %% tags=["claim"] tolerance=0.25 falsify="equalised['plain'] = equalised['residual']"
 # claim equalising-does-not-rescue-plain: With the size of each layer's gradient made the same
@@ -398,7 +431,10 @@ def default_ratio(seed, residual):
 bare_plain = np.array([default_ratio(s, False) for s in seeds])
 bare_residual = np.array([default_ratio(s, True) for s in seeds])
 
-# %% tags=["claim"] tolerance=0.5 falsify="bare_plain, bare_residual = bare_residual, bare_plain"
+# %% [markdown]
+# Small weights without normalisation make the gradient vanish; the addition prevents it.
+
+# %% tags=["claim"] tolerance=0.25 falsify="bare_plain, bare_residual = bare_residual, bare_plain"
 # claim without-normalisation-they-vanish: Without normalisation and with PyTorch's default
 #   initialisation the first hidden layer's gradient is less than a millionth of the last one's in
 #   the plain network and more than a hundredth of it in the residual one, with every seed.
@@ -443,6 +479,9 @@ def agreement(residual):
 
 cosines = {"plain": agreement(False), "residual": agreement(True)}
 
+# %% [markdown]
+# Forward on the left, backward on the right.
+
 # %% alt="Two panels, both before training. Left: nearest-neighbour accuracy after each of 16 blocks; the plain network falls to {{signal_plain:.2f}}, chance, by the tenth block, the residual one declines slowly to {{signal_residual:.2f}}. Right: the cosine between the gradients of two halves of the data by layer; near zero in the plain network except in the last layers, in the residual one rising from the first layers to nearly one." caption="Before training the deep plain network has already mixed the classes, and two halves of the data disagree about where its weights should go. Dashed line: chance, or no agreement. Means over five seeds, bands their range."
 fig, (left, right) = plt.subplots(1, 2)
 for kind, colour, style in (("plain", ORANGE, "s-"), ("residual", GREEN, "D-")):
@@ -465,6 +504,9 @@ plt.show()
 # %%
 signal_plain, signal_residual = signal["plain"][-1], signal["residual"][-1]
 
+# %% [markdown]
+# In the plain network, images of one class are no longer closer than others.
+
 # %% tags=["claim"] tolerance=0.25 falsify="signal_plain, signal_residual = signal_residual, signal_plain"
 # claim plain-start-mixes-classes: Before training, nearest-neighbour accuracy at the last block
 #   is below 0.2 in the plain 34-layer network and at least 0.08 higher in the residual one, with
@@ -480,6 +522,9 @@ measured
 
 # %%
 agree_plain, agree_residual = cosines["plain"].mean(0), cosines["residual"].mean(0)
+
+# %% [markdown]
+# In the plain network, each half of the data asks for something else.
 
 # %% tags=["claim"] tolerance=0.25 falsify="agree_plain, agree_residual = agree_residual, agree_plain"
 # claim plain-gradients-disagree: Before training, the gradients of two halves of the data have a
@@ -502,6 +547,9 @@ lesions = {kind: np.array([error(runs[kind, 10]["net"], x_train, y_train, kind =
                                  removed=l) for l in (1, 3, 5, 7)])
            for kind in ("plain", "residual")}  # (4 blocks, 5 seeds)
 
+# %% [markdown]
+# Each dot is one seed.
+
 # %% alt="Training error after removing each of four blocks, one dot a seed. In the plain network all dots lie at {{lesion_plain_low:.2f}} or above. In the residual network removing block 1 costs {{lesion_residual_first:.2f}} on average, the later blocks almost nothing." caption="A plain network is a chain: without one link it guesses. In the residual network each block is a correction to what flows past it; the early corrections matter more."
 fig, ax = plt.subplots()
 for kind, colour, marker, side in (("plain", ORANGE, "s", -0.12), ("residual", GREEN, "D", 0.12)):
@@ -517,7 +565,10 @@ plt.show()
 # %%
 lesion_plain, lesion_residual = lesions["plain"].mean(0), lesions["residual"].mean(0)
 
-# %% tags=["claim"] tolerance=0.5 falsify="lesion_plain, lesion_residual = lesion_residual, lesion_plain"
+# %% [markdown]
+# The plain chain breaks; the sum holds.
+
+# %% tags=["claim"] tolerance=0.25 falsify="lesion_plain, lesion_residual = lesion_residual, lesion_plain"
 # claim removing-a-block: Removing one of the four blocks from a trained 10-layer network leaves a
 #   mean training error above 0.6 in the plain network and below 0.25 in the residual one, with
 #   every seed.
@@ -527,17 +578,19 @@ measured
 
 # %% [markdown]
 # ## Numbers for the text
-# What the page quotes.
+# A helper turns arrays into plain numbers.
 
-# %% tags=["results"] tolerance=0.5
+# %%
 def mean(values):
     return float(np.mean(values))
 
+# %% [markdown]
+# What the page quotes:
+
+# %% tags=["results"] tolerance=0.25
 {
-    "plain34": mean(plain34), "plain18": mean(runs["plain", 18]["error"]),
-    "plain10_below": bound(plain10), "residual34_below": bound(residual34),
-    "residual18_below": bound(runs["residual", 18]["error"]), "built34_below": bound(built34),
-    "best_plain": float(best_plain.min()), "plain34_test": mean(test["plain", 34]),
+    "plain34": mean(plain34), "plain10_below": bound(plain10),
+    "residual34_below": bound(residual34), "plain34_test": mean(test["plain", 34]),
     "first_to_last_plain": float(np.exp(np.log(at_start).mean())),
     "first_to_last_residual": float(np.exp(np.log(at_start_residual).mean())),
     "equal_plain": mean(plain_eq), "equal_residual_below": bound(residual_eq),
@@ -548,6 +601,9 @@ def mean(values):
     "lesion_residual_first": mean(lesions["residual"][0]),
     "lesion_residual_last": bound(lesions["residual"][-1]),
 }
+
+# %% [markdown]
+# The cost of this notebook:
 
 # %% tags=["timing"]
 print(f"{time.process_time() - started:.0f} seconds of processor time")

@@ -97,10 +97,20 @@ def _check(args: argparse.Namespace) -> int:
 
 
 def _serve(args: argparse.Namespace) -> int:
+    from mkdocs.__main__ import State
     from mkdocs.commands.serve import serve
+    from mkdocs.exceptions import MkDocsException
+    from stages.site import refusal
 
     os.environ.setdefault("NOTEBOOK_VIEWS", "false" if args.no_views else "true")
-    serve(str(ROOT / "mkdocs.yml"), livereload=True, dev_addr=args.address, strict=False)
+    # As long as this lives, progress is shown as by `mkdocs serve`.
+    shown = State()  # type: ignore[no-untyped-call]
+    try:
+        serve(str(ROOT / "mkdocs.yml"), livereload=True, dev_addr=args.address, strict=False)
+    except MkDocsException as error:
+        raise refusal(error) from None
+    finally:
+        del shown
     return 0
 
 

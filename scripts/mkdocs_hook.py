@@ -19,7 +19,7 @@ from mkdocs.livereload import LiveReloadServer
 from mkdocs.plugins import event_priority
 from mkdocs.structure.files import Files
 from mkdocs.structure.pages import Page
-from stages import search
+from stages import search, views
 from stages.front import navigation
 from stages.pages import Assembled, assemble, write_front, write_pages
 from stages.records import Refused
@@ -30,6 +30,7 @@ from stages.render import escape_title
 _serving = False
 _good: Assembled | None = None
 _refused: Refused | None = None
+_copies = views.Copies({}, {}, {})
 
 
 def _root(config: MkDocsConfig) -> Path:
@@ -44,7 +45,7 @@ def on_startup(command: Literal["build", "gh-deploy", "serve"], dirty: bool) -> 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
     """Make the pages, and set what follows from the source text."""
-    global _good, _refused
+    global _good, _refused, _copies
     root, bank_paths = _root(config), config.extra["bank"]
     try:
         _good = assemble(
@@ -53,7 +54,10 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
             by_number=bank_paths["by_number"],
             repository=config.repo_url or "",
             branch=config.extra["branch"],
-            views="mkdocs-jupyter" in config.plugins,
+            views=views.views_wanted(config),
+        )
+        _copies = views.make_copies(
+            _good.notebooks, _good.evidence, config.site_url or "", views=views.views_wanted(config)
         )
         _refused = None
     except Refused as refused:
@@ -61,12 +65,20 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
             raise Abort(str(refused)) from refused
         _refused = refused
         print(f"{refused}\nThe pages stay as they were.", file=sys.stderr)
+    if not _refused:
+        for notice in _good.notices:
+            print(f"note: {notice}", file=sys.stderr)
     docs = Path(config.docs_dir)
-    write_pages(_good, docs / "questions")
-    write_front(_good, docs)
+    try:
+        write_pages(_good, docs / "questions")
+        write_front(_good, docs)
+        views.write_copies(_copies, docs)
+    except OSError as error:
+        raise Abort(f"{error.filename}: {error.strerror}; mend it and build again") from error
     config.nav = navigation(_good.bank)
     config.site_name = escape_title(_good.bank.title)
     config.copyright = escape_title(_good.bank.rights) or config.copyright
+    views.on_config(config)
     return config
 
 
@@ -85,12 +97,12 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Put hashes into the names of our style sheets and of the script that loads the search."""
     config.extra_css = [_hashed(path, files) for path in config.extra_css]
     config.extra["search_worker"] = _hashed(search.WORKER, files)
-    return files
+    return views.on_files(files, config, _copies)
 
 
 def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -> str:
     """Keep code and printed output out of the search index."""
-    return search.leave_out_code(html)
+    return views.on_page_content(search.leave_out_code(html), page)
 
 
 def on_page_context(
@@ -107,8 +119,11 @@ def _edit_address(page: Page, config: MkDocsConfig) -> str | None:
     name = page.file.src_uri
     for question in _good.bank.questions:
         if name == f"questions/{question.stem}.md":
-            name = Path(question.path).name
-            return f"{config.repo_url.rstrip('/')}/edit/{config.extra['branch']}/source/{name}"
+            text = Path(question.path).resolve()
+            if not text.is_relative_to(_root(config)):
+                return None  # another text: nobody can edit it in this repository
+            name = text.relative_to(_root(config)).as_posix()
+            return f"{config.repo_url.rstrip('/')}/edit/{config.extra['branch']}/{name}"
     if name == "index.md" or name.endswith(".ipynb"):
         return None
     return f"{config.repo_url.rstrip('/')}/edit/{config.extra['branch']}/docs/{name}"
@@ -116,6 +131,7 @@ def _edit_address(page: Page, config: MkDocsConfig) -> str | None:
 
 def on_post_page(output: str, page: Page, config: MkDocsConfig) -> str:
     """While serving: show above the page what was refused."""
+    output = views.on_post_page(output, page)
     if not _refused:
         return output
     from html import escape

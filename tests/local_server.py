@@ -81,7 +81,8 @@ def _handler(served: Served) -> type[BaseHTTPRequestHandler]:
 
         def file(self, below: str, status: int, file: Path) -> None:
             kind = mimetypes.guess_type(file.name)[0] or "application/octet-stream"
-            headers = {"Cache-Control": f"max-age={MAX_AGE}", "Vary": "Accept-Encoding"}
+            age = MAX_AGE if status == 200 else 0
+            headers = {"Cache-Control": f"max-age={age}", "Vary": "Accept-Encoding"}
             if kind.startswith(TEXT) and "gzip" in self.headers.get("Accept-Encoding", ""):
                 body = _packed(file, file.stat().st_mtime_ns)
                 self.answer(below, status, kind, body, {**headers, "Content-Encoding": "gzip"})

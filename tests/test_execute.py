@@ -59,6 +59,9 @@ BAD = {
     + claim("broken-claim", "measured = f'{1 / a}'\nassert a == 1, measured", "a = 0"),
     "05-hangs": HEAD + cell("while True:\n    pass"),
     "06-dies": HEAD + cell("import os\n\nos._exit(3)"),
+    "08-hangs": HEAD + claim("hangs", "measured = 'm'\nassert True, measured", "while True: pass"),
+    "09-dies": HEAD
+    + claim("dies", "measured = 'm'\nassert True, measured", "import os; os._exit(1)"),
     "07-outputs": HEAD
     + cell("import sys\n\nprint('careful', file=sys.stderr)")
     + cell("object()")
@@ -128,6 +131,8 @@ def version(package: str) -> str:
         "states claim broken-claim, which under its counterfactual raises ZeroDivisionError",
         "05-hangs.py:13: this cell did not end within 4 s",
         "06-dies.py:13: this cell ended its kernel",
+        "08-hangs.py:13: this cell states claim hangs, whose counterfactual did not end in 4 s",
+        "09-dies.py:13: this cell states claim dies, whose counterfactual ended the kernel",
         "07-outputs.py:13: this cell wrote to stderr: careful",
         "07-outputs.py:21: this cell shows a memory address (at 0x",
         "07-outputs.py: gives a notebook of 40",
@@ -140,7 +145,7 @@ def test_what_goes_wrong_in_a_run_is_told_as_a_sentence(shared: Shared, words: s
 
 def test_the_good_notebook_is_stored_and_only_it(shared: Shared) -> None:
     assert [path.name for path in shared.folder.glob("*.ipynb")] == ["01-good.ipynb"]
-    assert len(shared.refused.splitlines()) == 10
+    assert len(shared.refused.splitlines()) == 12
     assert "02-false: refused (1)" in shared.printed
     assert "claims, written" in shared.printed
     text = shared.stored().read_text("utf-8")

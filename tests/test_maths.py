@@ -6,6 +6,7 @@ import itertools
 import re
 import subprocess
 import sys
+import unicodedata
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -378,6 +379,11 @@ def test_the_font_is_light_and_keeps_its_maths_table(font: TTFont) -> None:
     licence = (make_font.FONT.parent / "OFL.txt").read_text("utf-8")
     assert "SIL OPEN FONT LICENSE Version 1.1" in licence
     assert "STIX" in str(font["name"].getDebugName(0)) and "Reserved" not in licence[:300]
+
+
+def test_the_font_is_the_one_that_the_tool_describes(font: TTFont) -> None:
+    wanted = {code for code in make_font.characters() if unicodedata.category(chr(code)) != "Cn"}
+    assert wanted - set(font.getBestCmap()) == set(map(ord, make_font.SCRIPT_STYLES))
 
 
 def test_the_mended_parts_of_the_font(font: TTFont) -> None:

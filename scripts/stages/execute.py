@@ -203,6 +203,7 @@ def kernel_environment(scratch: Path, *, portable: bool = False) -> dict[str, st
         environment |= {
             "ATEN_CPU_CAPABILITY": "default",
             "MKL_ENABLE_INSTRUCTIONS": "SSE4_2",
+            "OMP_WAIT_POLICY": "PASSIVE",  # spinning threads starve each other on few cores
             "ONEDNN_MAX_CPU_ISA": "SSE41",
         }
     return environment
@@ -219,15 +220,15 @@ def _read_texts(
     for stem in stems:
         path = folder / f"{stem}.py"
         try:
-            inputs = inputs_of(path, requirements)
-            jobs.append(_Job(read_notebook_text(path, shown_path(path)), inputs))
+            text = read_notebook_text(path, shown_path(path))
+            jobs.append(_Job(text, inputs_of(path, requirements)))
         except Refused as refused:
             faults += refused.faults
     return jobs, faults
 
 
 def _wrong_versions(pinned: str, requirements: Path) -> list[Fault]:
-    """List the pinned packages that are not installed as pinned; local versions (`+cpu`) count."""
+    """List the pinned packages of which another version is installed; `+cpu` makes no other."""
     faults = []
     todo = f"run pip install -r {requirements.name}"
     for name, version in pins(pinned).items():
@@ -303,7 +304,8 @@ async def _run_all(
 ) -> list[RunReport | list[Fault]]:
     places = asyncio.Semaphore(max(1, at_once))
     # `disable=None`: no bar where stderr is not a terminal.
-    with tqdm(total=len(jobs), unit="notebook", file=sys.stderr, disable=None) as bar:
+    hidden = None if jobs else True
+    with tqdm(total=len(jobs), unit="notebook", file=sys.stderr, disable=hidden) as bar:
 
         async def run(job: _Job) -> RunReport | list[Fault]:
             async with places:

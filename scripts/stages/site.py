@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import fcntl
 import logging
 import os
+import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from stages.records import Fault, Refused
 from stages.write import swap_folder
 
 GENERATED = ("questions", "notebooks", "index.md", "questions.json")
-_MARK = "questions.json"  # a folder that holds it is a site of ours, and may be replaced
+_MARKS = ("404.html", "index.html", "questions.json")  # a folder with these is a site of ours
 
 
 class _Warnings(logging.Handler):
@@ -61,11 +63,55 @@ def check_output(output: Path) -> None:
     Raises:
         Refused: `output` is a file, or a folder with other things in it.
     """
-    if not output.exists() or (output / _MARK).is_file():
+    if not output.exists() or all((output / name).is_file() for name in _MARKS):
         return
     if not output.is_dir() or any(output.iterdir()):
         todo = "name a new folder, or one that an earlier build made"
         raise Refused([Fault(str(output), 0, "holds something other than a built site", todo)])
+
+
+def refusal(error: Exception, warnings: Sequence[str] = ()) -> Exception:
+    """What stopped a build of MkDocs, as the command tells it: the hook's own fault, if any."""
+    if isinstance(error.__cause__, Refused | OSError):
+        return error.__cause__
+    faults = []
+    for line in warnings or [str(error)]:
+        page = re.match(r"Doc file '([^']+)' (.*)", line, re.DOTALL)
+        path, what = (f"docs/{page[1]}", page[2]) if page else ("mkdocs.yml", line)
+        faults.append(Fault(path, 0, " ".join(what.split()).rstrip("."), "mend it"))
+    return Refused(faults)
+
+
+@contextmanager
+def _locked(folder: Path, *, wait: bool = True) -> Iterator[None]:
+    """Hold a folder against other builds; the lock goes with the process, however that ends.
+
+    Raises:
+        BlockingIOError: another build holds it, and `wait` is false.
+    """
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def _workplace(output: Path) -> Iterator[Path]:
+    """A new folder beside `output`, gone at the end; what killed builds left goes too."""
+    output.parent.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as held:
+        with _locked(output.parent):
+            for left in output.parent.iterdir():
+                if left.name.startswith(f".{output.name}.") and left.suffix == ".part":
+                    with suppress(BlockingIOError), _locked(left, wait=False):
+                        shutil.rmtree(left, ignore_errors=True)
+            prefix = f".{output.name}."
+            beside = Path(tempfile.mkdtemp(prefix=prefix, suffix=".part", dir=output.parent))
+            held.callback(shutil.rmtree, beside, ignore_errors=True)
+            held.enter_context(_locked(beside))
+        yield beside
 
 
 def build_site(
@@ -81,20 +127,20 @@ def build_site(
 
     Raises:
         Refused: faults of the text or the notebooks, or warnings of MkDocs.
+        OSError: a file cannot be read or written.
     """
     from mkdocs.commands.build import build
     from mkdocs.config import load_config
     from mkdocs.exceptions import Abort, MkDocsException
 
+    output = output.resolve()  # behind a link, the site is replaced and the link stays
     check_output(output)
     if "SOURCE_DATE_EPOCH" not in os.environ and (when := commit_time(root)):
         os.environ["SOURCE_DATE_EPOCH"] = when
-    output.parent.mkdir(parents=True, exist_ok=True)
     warnings = _Warnings()
     logging.getLogger("mkdocs").addHandler(warnings)
-    beside = Path(tempfile.mkdtemp(prefix=f".{output.name}.", suffix=".part", dir=output.parent))
     try:
-        with docs_for(root, ours=ours) as docs:
+        with _workplace(output) as beside, docs_for(root, ours=ours) as docs:
             config = load_config(
                 str(root / "mkdocs.yml"), docs_dir=str(docs), site_dir=str(beside), strict=True
             )
@@ -108,14 +154,10 @@ def build_site(
                 build(config)
             finally:
                 config.plugins.on_shutdown()
-        beside.chmod(0o755)
-        swap_folder(beside, output)
+            beside.chmod(0o755)
+            with _locked(output.parent):
+                swap_folder(beside, output)
     except (Abort, MkDocsException) as error:
-        if isinstance(error.__cause__, Refused):
-            raise error.__cause__ from None
-        lines = warnings.lines or [str(error)]
-        todo = "mend it; the site that was there is untouched"
-        raise Refused([Fault("mkdocs.yml", 0, line, todo) for line in lines]) from None
+        raise refusal(error, warnings.lines) from None
     finally:
         logging.getLogger("mkdocs").removeHandler(warnings)
-        shutil.rmtree(beside, ignore_errors=True)
