@@ -243,7 +243,7 @@ wrong = [apart(q, forgetful) for q in quotients]
 # %% [markdown]
 # The valley and the plateau, drawn:
 
-# %% alt="Against the step of the difference quotient, from 0.1 to 1e-12, the distance to the right gradient falls steeply to about 1e-10 near 1e-5 and rises again; the distance to the gradient without the activation's slope is a flat line near {{forgetful_gap:.1f}}." caption="A gradient check tells a correct backward pass (a valley) from a wrong one (a plateau)."
+# %% alt="Against the step of the difference quotient, from 0.1 to 1e-12, the distance to the right gradient falls steeply to below 1e-9 near 1e-5 and rises again; the distance to the gradient without the activation's slope is a flat line near {{forgetful_gap:.1f}}." caption="A gradient check tells a correct backward pass (a valley) from a wrong one (a plateau)."
 fig, ax = plt.subplots()
 ax.loglog(sizes_of_step, wrong, "s--", color=ORANGE, label="slope of tanh forgotten")
 ax.loglog(sizes_of_step, right, "o-", color=BLUE, label="right backward pass")
@@ -256,7 +256,7 @@ plt.show()
 # %% [markdown]
 # ## What it costs
 # Operations are counted, not timed: the counter adds up the multiplications and additions of
-# all matrix products (the element-wise rest is small beside them).
+# all matrix products (element-wise operations are left out).
 
 # %%
 def count(function, *arguments):
@@ -555,8 +555,8 @@ def distances(name):
 route_gaps, rule_gaps = map(distances, ("central differences, SGD", "backpropagation, Adam"))
 
 # %% [markdown]
-# Changing how the gradient is computed changes nothing; changing the optimiser changes where
-# training goes.
+# Changing how the gradient is computed changes next to nothing; changing the optimiser changes
+# where training goes.
 
 # %% tags=["claim"] tolerance=0.5 falsify="route_gaps, rule_gaps = rule_gaps, route_gaps"
 # claim route-does-not-matter-rule-does: After 15 steps, replacing backpropagation by central
@@ -804,7 +804,7 @@ def three_probes(seed, sizes=(64, 32, 16, 10), n=400):
 untrained, on_noise, on_truth, memorised = torch.tensor([three_probes(s) for s in SEEDS]).T
 
 # %% [markdown]
-# Minimising the wrong objective perfectly left features worse than random ones.
+# The right gradients of the wrong objective left features worse than random ones.
 
 # %% tags=["claim"] tolerance=0.2 falsify="on_noise, on_truth = on_truth, on_noise"
 # claim exact-gradients-can-spoil-features: Trained with exact gradients on shuffled labels until

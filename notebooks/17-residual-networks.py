@@ -231,7 +231,7 @@ for key, (colour, style) in looks.items():
     ax.plot(steps, curve.mean(1), style, color=colour, ms=4, label=f"{key[0]}, {key[1]} layers")
     ax.fill_between(steps, curve.min(1), curve.max(1), color=colour, alpha=0.2, lw=0)
 ax.set(xlabel="step", ylabel="training error", ylim=(0, 1))
-ax.legend(frameon=False, loc="center right", bbox_to_anchor=(1, 0.38))
+ax.legend(frameon=False, loc="center right", bbox_to_anchor=(1, 0.32))
 plt.show()
 
 # %% [markdown]

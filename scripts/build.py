@@ -15,6 +15,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from stages.records import Fault, Refused
 
 ROOT = Path(__file__).resolve().parents[1]
+REQUIREMENTS = ROOT / "requirements-notebooks.txt"
 SOURCE, NOTEBOOKS = ROOT / "source", ROOT / "notebooks"
 PAGES, SITE, DOCS = ROOT / "docs" / "questions", ROOT / "site", ROOT / "docs"
 
@@ -46,21 +47,20 @@ def _notices(lines: Sequence[str]) -> None:
 
 
 def _notebooks(args: argparse.Namespace) -> int:
-    from stages.execute import run_notebooks
-    from stages.provenance import stale_notebooks
-
     folder = args.notebooks or NOTEBOOKS
-    requirements = ROOT / "requirements-notebooks.txt"
-    stems = args.stems or sorted(path.stem for path in folder.glob("*.py"))
+    requirements = REQUIREMENTS
     if args.check:
-        stale = stale_notebooks(folder, stems, requirements)
-        if stale:
+        from stages.provenance import stale_notebooks
+
+        if stale := stale_notebooks(folder, args.stems, requirements):
             raise Refused(stale)
-        print(f"{len(stems)} notebooks are up to date")
+        print("the notebooks are up to date")
         return 0
+    from stages.execute import run_notebooks
+
     run_notebooks(
         folder,
-        stems,
+        args.stems,
         requirements=requirements,
         jobs=args.jobs,
         seed=args.seed,
@@ -116,9 +116,13 @@ def _serve(args: argparse.Namespace) -> int:
 
 def _publish(args: argparse.Namespace) -> int:
     from stages.check import check_site
+    from stages.provenance import stale_notebooks
     from stages.publish import pages_address, publish
     from stages.site import build_site
 
+    # What is published was run as it stands: no cell, pin or stored number changed since.
+    if stale := stale_notebooks(NOTEBOOKS, [], REQUIREMENTS):
+        raise Refused(stale)
     if "SITE_URL" not in os.environ:
         if address := pages_address(args.remote, ROOT):
             os.environ["SITE_URL"] = address
@@ -222,7 +226,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     except OSError as error:
         fault = Fault(
-            str(error.filename or "the disk"),
+            str(error.filename2 or error.filename or "the disk"),
             0,
             error.strerror or str(error),
             "mend it and run again",

@@ -74,7 +74,8 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
         write_front(_good, docs)
         views.write_copies(_copies, docs)
     except OSError as error:
-        raise Abort(f"{error.filename}: {error.strerror}; mend it and build again") from error
+        path = error.filename2 or error.filename
+        raise Abort(f"{path}: {error.strerror}; mend it and build again") from error
     config.nav = navigation(_good.bank)
     config.site_name = escape_title(_good.bank.title)
     config.copyright = escape_title(_good.bank.rights) or config.copyright

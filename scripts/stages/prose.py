@@ -228,7 +228,7 @@ def weave(block: Block, sources: Sources) -> Woven:
             known = ", ".join(sorted(references)) or "none"
             return fault(line, f"unknown reference '{match['key']}'", f"known: {known}")
         woven.references.add(found.key)
-        return f"[{cite_label(found)}](#ref-{found.key}){{ .cite }}"
+        return f"[&#91;{cite_label(found)}&#93;](#ref-{found.key}){{ .cite }}"
 
     def checked(match: re.Match[str], line: int) -> str:
         if match["slug"] not in claims:
