@@ -16,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.exceptions import Abort
 from mkdocs.livereload import LiveReloadServer
-from mkdocs.plugins import event_priority
+from mkdocs.plugins import CombinedEvent, event_priority
 from mkdocs.structure.files import Files
 from mkdocs.structure.pages import Page
 from stages import search, views
@@ -102,16 +102,31 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Keep code and printed output out of the search index."""
-    return views.on_page_content(search.leave_out_code(html), page)
+    """Hand the views of notebooks to their stage."""
+    return views.on_page_content(html, page)
 
 
-def on_page_context(
+@event_priority(100)
+def _before_search(
     context: dict[str, Any], page: Page, config: MkDocsConfig, nav: Any
 ) -> dict[str, Any]:
-    """Point 'edit this page' at the source text that a page is made from."""
+    """Point 'edit this page' at a page's source text; show the search only what is searched."""
     page.edit_url = _edit_address(page, config)
+    context["whole"] = page.content
+    page.content = search.searched(page.content or "")
     return context
+
+
+@event_priority(-100)
+def _after_search(
+    context: dict[str, Any], page: Page, config: MkDocsConfig, nav: Any
+) -> dict[str, Any]:
+    """Put the whole page back."""
+    page.content = context.pop("whole")
+    return context
+
+
+on_page_context = CombinedEvent(_before_search, _after_search)
 
 
 def _edit_address(page: Page, config: MkDocsConfig) -> str | None:

@@ -10,7 +10,7 @@ import pytest
 from conftest import Visitor
 from local_server import Served, serve
 from playwright.sync_api import Browser, Page, expect
-from stages.search import INDEX, defer_index, leave_out_code, split_index, whole_index
+from stages.search import INDEX, defer_index, searched, split_index, whole_index
 
 SETTINGS = {"lang": ["en"], "separator": r"[\s\-]+", "pipeline": ["stopWordFilter"], "fields": {}}
 WHOLE = json.dumps({"config": SETTINGS, "docs": [{"location": "", "title": "t", "text": "w"}]})
@@ -25,7 +25,7 @@ def indexed(html: str) -> str:
     from material.plugins.search.plugin import Parser
 
     parser = Parser()
-    parser.feed(leave_out_code(html))
+    parser.feed(searched(html))
     parser.close()
     return " ".join("".join(part.title + part.text) for part in parser.data)
 
@@ -33,7 +33,7 @@ def indexed(html: str) -> str:
 def test_code_and_output_are_not_searched_but_what_stands_around_them_is() -> None:
     html = (
         '<h1 id="a">Title</h1><p>before</p><div class="cell claim" id="claim-x">'
-        '<p class="claim-text">sentence</p>'
+        '<p class="claim-text">sentence <span class="math"><math><mi>secret</mi></math></span></p>'
         '<div class="highlight"><pre><span></span><code>secret_code</code></pre></div>'
         '<p class="measured">measured 1.5</p>'
         '<pre class="output" tabindex="0"><code class="nohighlight">secret_print</code></pre>'

@@ -15,16 +15,21 @@ from stages.write import write_if_changed
 
 WORKER = "assets/search-worker.js"
 INDEX = "search/search_index.json"
-_CODE = re.compile(r'<(a|details|div|pre)(?= class="(?:cell-link|folded|highlight|output)\b)')
+# None of these holds another element of its own name, so that the first end is the right one.
+_UNSEARCHED = re.compile(
+    r"<math\b.*?</math>"
+    r'|<(a|details|div|pre) class="(?:cell-link|folded|highlight|output)\b.*?</\1>',
+    re.DOTALL,
+)
 
 
-def leave_out_code(html: str) -> str:
-    """A page's content with code, printed output and cell numbers marked as not to be searched.
+def searched(html: str) -> str:
+    """What of a page's content is searched: no code, printed output, cell numbers or formulas.
 
-    Prose, captions, claims and measured values stay. Material's search takes the marks out again.
-    A marked element must not hold another of its own name: there Material ends the marked part.
+    Prose, captions, claims and measured values stay. Material reads what it searches with a slow
+    parser, to which code and formulas are nine tenths of a page.
     """
-    return _CODE.sub(r'<\1 data-search-exclude="code"', html)
+    return _UNSEARCHED.sub("", html)
 
 
 def split_index(index: bytes) -> tuple[str, bytes]:
