@@ -12,10 +12,12 @@ from collections import Counter
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, sync_playwright
+
 import bench
 import chromium
+import local_server
 from local_server import Sent, Served, serve
-from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, sync_playwright
 from tables import write_tables
 
 VIEWPORT: ViewportSize = {"width": 1350, "height": 900}
@@ -54,7 +56,6 @@ class Reader:
         self.elsewhere: list[str] = []
         self.seen = len(server.log)
         context.on("request", lambda request: self._requested(request.url))
-        context.route(lambda url: not url.startswith(server.url), lambda route: route.abort())
 
     def _requested(self, url: str) -> None:
         if not url.startswith((self.server.url, "data:", "blob:")):
@@ -115,6 +116,11 @@ def visits(browser: Browser, server: Served, paths: list[str]) -> dict[str, obje
     return {"pages": pages, "other_hosts": hosts, "other_requests": len(elsewhere)}
 
 
+def _build(command: list[str], environment: dict[str, str], folder: Path = bench.ROOT) -> None:
+    if subprocess.run(command, cwd=folder, env=environment, check=False).returncode:
+        sys.exit("no site to measure")
+
+
 def ours(browser: Browser) -> dict[str, object]:
     """Build our site and visit its finished pages."""
     with (
@@ -124,7 +130,7 @@ def ours(browser: Browser) -> dict[str, object]:
         command = [sys.executable, str(bench.ROOT / "scripts" / "build.py"), "site"]
         command += ["--output", str(server.folder)]
         environment = {**os.environ, "SITE_URL": server.url}
-        subprocess.run(command, check=True, cwd=bench.ROOT, env=environment)
+        _build(command, environment)
         listed = json.loads((server.folder / "questions.json").read_text("utf-8"))["questions"]
         return visits(browser, server, [q["url"] for q in listed if q["notebook"]])
 
@@ -135,7 +141,7 @@ def stock(browser: Browser) -> dict[str, object]:
         settings = bench.stock_project(Path(name) / "project", bench.ROOT / "notebooks", server.url)
         command = [sys.executable, "-m", "mkdocs", "build", "--quiet"]
         command += ["--config-file", str(settings), "--site-dir", str(server.folder)]
-        subprocess.run(command, check=True, cwd=name)
+        _build(command, {**os.environ}, Path(name))
         return visits(browser, server, [f"{stem}/" for stem in bench.finished()])
 
 
@@ -145,7 +151,9 @@ def main() -> None:
     if not found:
         sys.exit(chromium.MISSING)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found, chromium_sandbox=False)
+        browser = playwright.chromium.launch(
+            executable_path=found, chromium_sandbox=False, args=[local_server.ONLY_HERE]
+        )
         figures = {"ours": ours(browser), "stock": stock(browser)}
         browser.close()
     bench.record("weights", figures)

@@ -13,6 +13,7 @@ SITE = ""  # address of the published site; not needed here
 # Everything random below starts from a seed that is in view.
 
 # %%
+from itertools import product
 from types import SimpleNamespace
 
 import matplotlib.pyplot as plt
@@ -125,12 +126,12 @@ for name, threshold in (("1/2 ", half), ("1/21", low)):
 
 # %% tags=["claim"] tolerance=0.05 falsify="at_half, at_low = at_low, at_half"
 # claim two-thresholds: With the same scores, lowering the threshold from 1/2 to 1/21 raises recall
-#   by more than 0.05 and lowers precision by more than 0.1 on each of five seeds.
+#   by more than 0.05 and lowers precision by more than 0.1, as means over five seeds.
 recall = np.array([[a.recall, b.recall] for a, b in zip(at_half, at_low)])
 precision = np.array([[a.precision, b.precision] for a, b in zip(at_half, at_low)])
 measured = (f"recall {recall.mean(0)[0]:.2f} to {recall.mean(0)[1]:.2f}, precision "
             f"{precision.mean(0)[0]:.2f} to {precision.mean(0)[1]:.2f} (means of 5 seeds)")
-assert np.diff(recall).min() > 0.05 and np.diff(precision).max() < -0.1, measured
+assert np.diff(recall).mean() > 0.05 and np.diff(precision).mean() < -0.1, measured
 measured
 
 # %% [markdown]
@@ -186,23 +187,22 @@ def thin(r, rng):  # indices of one thinned test set
 def rank_metrics(s, pos):
     return metrics.roc_auc_score(pos, s), metrics.average_precision_score(pos, s)
 
-def thinned(r, s, seed, draws=DRAWS):  # (draws, 2)
+def thinned(r, seed):  # (DRAWS, 2)
     rng = np.random.default_rng(seed)
-    sets = [thin(r, rng) for _ in range(draws)]
-    return np.array([rank_metrics(s[i], r.pos[i]) for i in sets])
+    sets = [thin(r, rng) for _ in range(DRAWS)]
+    return np.array([rank_metrics(r.s[i], r.pos[i]) for i in sets])
 
 # %% [markdown]
-# The control has such test sets too, 50 per seed, but scores that are pure noise.
+# The full test set of each seed, and its 200 thinned ones:
 
 # %%
 full = np.array([rank_metrics(r.s, r.pos) for r in runs])  # (5, 2)
-rare = np.array([thinned(r, r.s, seed) for r, seed in zip(runs, SEEDS)])  # (5, 200, 2)
-noise = [np.random.default_rng(1000 + seed).normal(size=len(r.s)) for r, seed in zip(runs, SEEDS)]
-noise_full = np.array([rank_metrics(e, r.pos) for e, r in zip(noise, runs)])
-noise_rare = np.array([thinned(r, e, seed, 50) for r, e, seed in zip(runs, noise, SEEDS)])
+rare = np.array([thinned(r, seed) for r, seed in zip(runs, SEEDS)])  # (5, 200, 2)
 
 # %% [markdown]
-# Nothing about the network has changed. Its average precision has.
+# Nothing about the network has changed. For AUROC the mean must stay, up to the error of 200
+# draws: it is a mean over pairs, and each pair is as likely to be drawn as any other. Average
+# precision is no such mean.
 
 # %% tags=["claim"] tolerance=0.05 falsify="full, rare = full[:, ::-1], rare[..., ::-1]"
 # claim auroc-stays-ap-falls: With eights thinned to 0.5 % of the test set, the mean AUROC moves by
@@ -215,22 +215,49 @@ assert np.abs(moved[:, 0]).max() < 0.02 and moved[:, 1].max() < -0.1, measured
 measured
 
 # %% [markdown]
-# What does a lower average precision mean? The noise tells: each metric has a floor of its own.
+# What does a lower average precision mean? Noise tells: scores that know nothing. In a random
+# order of N cases with P positives, rank k holds a positive with probability P/N, and then each
+# rank above it does with probability (P − 1)/(N − 1). The sum over all ranks is the expectation:
 
-# %% tags=["claim"] tolerance=0.3 falsify="noise_full, noise_rare = noise_full[:, ::-1], noise_rare[..., ::-1]"
-# claim floor-is-prevalence: With scores of pure noise, the mean AUROC is within 0.05 of one half
-#   and the mean average precision within 0.03 of the prevalence, with all eights and with 0.5 %.
-share = np.array([np.mean([r.pos.mean() for r in runs]), RARE])
-floor = np.array([noise_full.mean(0), noise_rare.mean((0, 1))])  # (prevalence, metric)
-measured = (f"AUROC {floor[0, 0]:.2f} and {floor[1, 0]:.2f}, average precision "
-            f"{floor[0, 1]:.3f} and {floor[1, 1]:.3f}")
-assert np.abs(floor[:, 0] - 0.5).max() < 0.05, measured
-assert np.abs(floor[:, 1] - share).max() < 0.03, measured
+# %%
+def noise_precision(P, N):
+    return (P - 1) / (N - 1) + (N - P) / (N * (N - 1)) * (1 / np.arange(1, N + 1)).sum()
+
+def noise_metrics(P, N, rng, draws):  # fresh noise for each draw; (draws, 2)
+    pos = np.arange(N) < P
+    return [rank_metrics(rng.normal(size=N), pos) for _ in range(draws)]
+
+# %% [markdown]
+# Measured: 20 test sets with all eights and 200 thinned ones per seed.
+
+# %%
+sizes = [(r.pos.sum(), len(r.s)) for r in runs]  # (P, N) with all eights …
+sizes_rare = [(few(r), few(r) + (~r.pos).sum()) for r in runs]  # … and thinned
+noise_rng = np.random.default_rng(1000 + SEED)
+noise_full = np.array([noise_metrics(P, N, noise_rng, 20) for P, N in sizes])
+noise_rare = np.array([noise_metrics(P, N, noise_rng, DRAWS) for P, N in sizes_rare])
+share = np.array([np.mean([P / N for P, N in pair]) for pair in (sizes, sizes_rare)])
+expected = np.array([np.mean([noise_precision(*size) for size in pair])
+                     for pair in (sizes, sizes_rare)])
+
+# %% [markdown]
+# With few positives, the floor of average precision lies well above their share.
+
+# %% tags=["claim"] tolerance=0.3 falsify="expected = share"
+# claim floor-is-prevalence: With scores of pure noise, the mean AUROC is within 0.02 of one half,
+#   and the mean average precision within a quarter of its expectation for P positives among N
+#   cases, with all eights and with 0.5 %.
+floor = np.array([noise_full.mean((0, 1)), noise_rare.mean((0, 1))])  # (prevalence, metric)
+measured = (f"AUROC {floor[0, 0]:.2f} and {floor[1, 0]:.2f}; average precision {floor[0, 1]:.3f} "
+            f"and {floor[1, 1]:.4f}, expected {expected[0]:.3f} and {expected[1]:.4f}, "
+            f"shares {share[0]:.3f} and {share[1]:.4f}")
+assert np.abs(floor[:, 0] - 0.5).max() < 0.02, measured
+assert np.abs(floor[:, 1] / expected - 1).max() < 0.25, measured
 measured
 
 # %% [markdown]
-# The figure shows the first seed: the full test set, and eight thinned ones. Only ranks at
-# which an 8 is found are drawn.
+# The figure shows the first seed: the full test set, and eight thinned ones. Both curves are
+# steps, with a corner at each rank at which an 8 is found.
 
 # %%
 def curves(s, pos):
@@ -242,16 +269,15 @@ def curves(s, pos):
 # Left, the ROC curve (recall against the false positive rate); right, the precision-recall
 # curve.
 
-# %% alt="Left: eight thin dashed orange ROC curves with few steps scatter on both sides of a thick blue one that rises steeply. Right: the thick blue precision-recall curve starts at one and falls slowly, while the eight orange curves spread widely and most of them fall far below it." caption="Same scores. ROC curves of thinned test sets scatter around the full one; precision-recall curves drop: mean average precision {{ap_full:.2f}} with eights at {{prevalence:.0%}}, {{ap_rare:.2f}} at half a percent."
+# %% alt="Left: eight thin dashed orange ROC curves with few steps scatter on both sides of a thick blue one that rises steeply. Right: the thick blue precision-recall curve starts at one and falls slowly, while the eight orange curves spread widely and most of them fall far below it." caption="Same scores. ROC curves of thinned test sets scatter around the full one; precision-recall curves, drawn as the steps that average precision sums, drop: mean average precision {{ap_full:.2f}} with eights at {{prevalence:.0%}}, {{ap_rare:.2f}} at half a percent."
 fig, (left, right) = plt.subplots(1, 2, layout="constrained")
 rng = np.random.default_rng(SEED)
 for i in [thin(first, rng) for _ in range(8)] + [slice(None)]:
     whole = isinstance(i, slice)
     style = dict(color=BLUE, lw=2.2) if whole else dict(color=ORANGE, lw=0.8, alpha=0.8, ls="--")
     (fpr, tpr, prec), at = curves(first.s[i], first.pos[i])
-    at = at[::3] if whole else at  # a lighter drawing
     left.step(np.r_[0, fpr[at], 1], np.r_[0, tpr[at], 1], where="post", **style)
-    right.plot(tpr[at], prec[at], **style)
+    right.step(np.r_[0, tpr[at]], np.r_[prec[at][0], prec[at]], where="pre", **style)
 left.plot([], [], color=BLUE, lw=2.2, label="all eights")
 left.plot([], [], color=ORANGE, ls="--", label="0.5 % eights")
 ends = dict(xticks=[0, 0.5, 1], yticks=[0, 0.5, 1])
@@ -270,23 +296,23 @@ def precision_at(prevalence, recall, fpr):
     return hits / (hits + alarms)
 
 # %% [markdown]
-# Predicted from the full test set, and counted on the thinned ones (hits and alarms of all
-# draws together), at the threshold of one half:
+# Predicted from the full test set, and counted on the thinned ones (all draws together), at the
+# threshold of one half:
 
 # %%
-def counted_precision(r, seed):
+def pooled(r, seed):  # TP, FP, FN, TN of all draws
     rng = np.random.default_rng(seed)
-    counts = [confusion(r.s[i], r.pos[i])[:2] for i in (thin(r, rng) for _ in range(DRAWS))]
-    hits, alarms = np.sum(counts, 0)
-    return hits / (hits + alarms)
+    sets = [thin(r, rng) for _ in range(DRAWS)]
+    return np.sum([confusion(r.s[i], r.pos[i]) for i in sets], 0)
 
 # %% [markdown]
 # The prevalence in the formula is the exact one of the thinned sets.
 
 # %%
-exact = [few(r) / (few(r) + (~r.pos).sum()) for r in runs]
+exact = [P / N for P, N in sizes_rare]
 predicted = np.array([precision_at(p, a.recall, a.fpr) for p, a in zip(exact, at_half)])
-counted = np.array([counted_precision(r, seed) for r, seed in zip(runs, SEEDS)])
+pools = [pooled(r, seed) for r, seed in zip(runs, SEEDS)]
+counted = np.array([rates(*counts).precision for counts in pools])
 before = np.array([a.precision for a in at_half])
 
 # %% [markdown]
@@ -306,7 +332,7 @@ measured
 # on thinned test sets of the first seed.
 
 # %%
-grid = np.linspace(-8, 4, 49)
+grid = np.linspace(-8, first.s[first.pos].max() - 0.01, 65)  # up to the last 8 that is found
 sweep = [rates(*confusion(first.s, first.pos, t)) for t in grid]
 recall_of, fpr_of = (np.array([getattr(a, k) for a in sweep]) for k in ("recall", "fpr"))
 prec_of = [precision_at(p, recall_of, fpr_of) for p in (first.pos.mean(), exact[0])]
@@ -314,9 +340,10 @@ f1_of = [2 * p * recall_of / (p + recall_of) for p in prec_of]
 best = [grid[f.argmax()] for f in f1_of]
 
 # %% [markdown]
-# Recall (grey) is the same curve in both halves. The best threshold for F1 is not the same.
+# Recall (grey) is the same curve in both halves. The best threshold for F1 (dotted) is not. It is
+# found on the test images, to show the shift, not to choose.
 
-# %% alt="Two panels over the threshold. The grey recall curve falls from one in the same way in both. Left, with all eights, precision climbs steadily and F1 has a broad, high peak. Right, with half a percent of eights, precision stays low until the threshold is above zero, then jumps up; the F1 peak is lower and lies further to the right, and dots of counted precision lie on the precision curve." caption="Precision and F1 belong to a threshold and a prevalence. For this seed the threshold with the best F1 moves from {{f1_threshold_full:.1f}} to {{f1_threshold_rare:.1f}} in log-odds, with the same network."
+# %% alt="Two panels over the threshold. The grey recall curve falls from one in the same way in both. Left, with all eights, precision climbs steadily and F1 has a broad, high peak. Right, with half a percent of eights, precision stays low until the threshold is above zero, then jumps up; the F1 peak is lower and lies further to the right, and dots of counted precision lie on the precision curve." caption="Precision and F1 belong to a threshold and a prevalence. Dotted: best F1. For this seed the threshold with the best F1 moves from {{f1_threshold_full:.1f}} to {{f1_threshold_rare:.1f}} in log-odds, with the same network."
 fig, axes = plt.subplots(1, 2, sharey=True, layout="constrained")
 for ax, p, f, b in zip(axes, prec_of, f1_of, best):
     ax.plot(grid, recall_of, color=GREY, ls="--", label="recall")
@@ -325,7 +352,7 @@ for ax, p, f, b in zip(axes, prec_of, f1_of, best):
     ax.axvline(b, color=ORANGE, lw=0.8, ls=":")
 rng = np.random.default_rng(SEED)
 samples = [thin(first, rng) for _ in range(DRAWS)]
-for t in grid[16::4]:
+for t in grid[16:-1:4]:
     hits, alarms = np.sum([confusion(first.s[i], first.pos[i], t)[:2] for i in samples], 0)
     axes[1].plot(t, hits / (hits + alarms), "o", ms=4, color=BLUE)
 axes[0].set(title="all eights", xlabel="threshold (log-odds)", ylim=(0, 1.03), yticks=[0, 0.5, 1])
@@ -348,33 +375,46 @@ always_no = np.array([1 - p for p in exact])
 # The useful one loses.
 
 # %% tags=["claim"] tolerance=0.05 falsify="always_no, useful = useful, always_no"
-# claim always-no-wins: With 0.5 % eights, always saying no has an accuracy above 0.99, and above
-#   that of the network where it finds about nine eights in ten, on each of five seeds.
+# claim always-no-wins: With 0.5 % eights, always saying no has a higher accuracy than the network
+#   where it finds about nine eights in ten, on each of five seeds.
 measured = (f"always no {always_no.min():.3f} and finds none; the network {useful.mean():.3f} "
             f"(at most {useful.max():.3f}) and finds {caught.mean():.2f}")
-assert always_no.min() > 0.99 and (always_no > useful).all() and caught.min() > 0.89, measured
+assert (always_no > useful).all() and caught.min() > 0.89, measured
 measured
 
 # %% [markdown]
 # F1 is often proposed instead. It has no place for the correct rejections, and it changes when
-# the two classes swap names. The correlation of decision and truth (Matthews) does not.
+# the two classes swap names. The Matthews correlation, that of decision and truth, uses all four
+# counts.
 
 # %%
-swapped = [metrics.f1_score(~r.pos, r.s <= 0) for r in runs]  # F1 of "not an 8"
-f1_pair = np.array([[a.f1, b] for a, b in zip(at_half, swapped)])
-mcc_pair = np.array([[metrics.matthews_corrcoef(r.pos, r.s > 0),
-                      metrics.matthews_corrcoef(~r.pos, r.s <= 0)] for r in runs])
+def matthews(tp, fp, fn, tn):
+    sides = [float(tp + fp), float(tp + fn), float(tn + fp), float(tn + fn)]
+    return (float(tp) * tn - float(fp) * fn) / np.sqrt(np.prod(sides))
 
 # %% [markdown]
-# The same decisions, named from the one side and from the other:
+# With swapped names TP and TN change places, and so do FP and FN.
+
+# %%
+cells = [confusion(r.s, r.pos) for r in runs]
+f1_pair = np.array([[rates(*c).f1, rates(*c[::-1]).f1] for c in cells])
+mcc_pair = np.array([[matthews(*c), matthews(*c[::-1])] for c in cells])
+mcc_rare = np.array([matthews(*counts) for counts in pools])
+
+# %% [markdown]
+# The same decisions, named from the one side and from the other. Rare eights lower both measures.
 
 # %% tags=["claim"] tolerance=0.05 falsify="f1_pair, mcc_pair = mcc_pair, f1_pair"
 # claim f1-changes-sides: Swapping which class is called positive changes F1 by more than 0.05 on
-#   each of five seeds, and leaves the Matthews correlation within 1e-12.
+#   each of five seeds, and leaves the Matthews correlation within 1e-12; thinning eights to 0.5 %
+#   lowers the latter by more than 0.1 on average.
 f1_gap, mcc_gap = (np.abs(np.diff(pair)) for pair in (f1_pair, mcc_pair))
-measured = (f"F1 {f1_pair[:, 0].mean():.2f} against {f1_pair[:, 1].mean():.2f}, Matthews "
-            f"{mcc_pair[:, 0].mean():.2f} against {mcc_pair[:, 1].mean():.2f} (means of 5 seeds)")
+mcc = mcc_pair.mean(0)
+f1 = f1_pair.mean(0)
+measured = (f"F1 {f1[0]:.2f} against {f1[1]:.2f}, Matthews {mcc[0]:.2f} against {mcc[1]:.2f}, with "
+            f"rare eights {mcc_rare.mean():.2f} (means of 5 seeds)")
 assert f1_gap.min() > 0.05 and mcc_gap.max() < 1e-12, measured
+assert mcc[0] - mcc_rare.mean() > 0.1, measured
 measured
 
 # %% [markdown]
@@ -477,27 +517,28 @@ assert change < 1e-12 and growth.min() > 1.5, measured
 measured
 
 # %% [markdown]
-# The other way round, a factor is fitted on the validation images, where it minimises log loss
-# (temperature scaling).
+# The other way round, a factor and an offset for the log-odds are fitted on the validation images,
+# where they minimise log loss (Platt scaling). On ten logits, temperature scaling would divide
+# each of them by one fitted number.
 
 # %%
-factors = np.geomspace(0.2, 2, 40)
-fitted = np.array([min(factors, key=lambda a: proper_scores(a * r.s_val, r.pos_val)[0])
-                   for r in runs])
-tempered = np.array([proper_scores(a * r.s, r.pos)[0] for a, r in zip(fitted, runs)])
+choices = list(product(np.geomspace(0.2, 2, 40), np.linspace(-4, 4, 41)))
+fits = [min(choices, key=lambda g: proper_scores(g[0] * r.s_val + g[1], r.pos_val)[0])
+        for r in runs]
+fitted = [a * r.s + c for (a, c), r in zip(fits, runs)]  # log-odds of the test images
+fitted_loss = np.array([proper_scores(s, r.pos)[0] for s, r in zip(fitted, runs)])
 
 # %% [markdown]
 # A reliability diagram shows what the metrics above cannot. All five seeds are pooled.
 
-# %% alt="Share of eights against predicted probability. Green squares of the fitted scores stay near the diagonal. Blue dots of the raw scores rise less steeply and end below it. Orange triangles of the sharpened scores are flattest: above the diagonal at low probabilities, far below it at high ones." caption="Three monotone versions of the same scores, with identical AUROC and average precision per network. Log loss on the test images: fitted {{logloss_fitted:.3f}}, raw {{logloss_raw:.3f}}, sharpened {{logloss_sharp:.3f}}."
+# %% alt="Share of eights against predicted probability. Green squares of the fitted scores stay near the diagonal. Blue dots of the raw scores rise less steeply and end below it. Orange triangles of the sharpened scores are flattest: above the diagonal at low probabilities, far below it at high ones." caption="Three increasing versions of the same scores, with identical AUROC and average precision per network. Log loss on the test images: fitted {{logloss_fitted:.3f}}, raw {{logloss_raw:.3f}}, sharpened {{logloss_sharp:.3f}}."
 fig, ax = plt.subplots(layout="constrained")
 ax.plot([0, 1], [0, 1], color=GREY, lw=0.8)
 truth = np.concatenate([r.pos for r in runs])
-for name, factor, style, colour in (("log-odds × 4", [4] * 5, "^:", ORANGE),
-                                    ("raw", [1] * 5, "o-", BLUE),
+for name, scores, style, colour in (("log-odds × 4", [4 * r.s for r in runs], "^:", ORANGE),
+                                    ("raw", [r.s for r in runs], "o-", BLUE),
                                     ("fitted on validation", fitted, "s--", GREEN)):
-    score = np.concatenate([a * r.s for a, r in zip(factor, runs)])
-    _, predicted_share, true_share = reliability(score, truth).T
+    _, predicted_share, true_share = reliability(np.concatenate(scores), truth).T
     ax.plot(predicted_share, true_share, style, color=colour, label=name)
 ax.set(xlabel="predicted probability of an 8", ylabel="share of eights", ylim=(0, 1),
        xticks=[0, 0.5, 1], yticks=[0, 0.5, 1])
@@ -515,6 +556,7 @@ def cost(s, pos, threshold):
 
 cost_half = np.array([cost(r.s, r.pos, half) for r in runs])
 cost_low = np.array([cost(r.s, r.pos, low) for r in runs])
+cost_fitted = np.array([cost(s, r.pos, low) for s, r in zip(fitted, runs)])
 cost_sharp = np.array([cost(4 * r.s, r.pos, low) for r in runs])
 
 # %% [markdown]
@@ -522,16 +564,19 @@ cost_sharp = np.array([cost(4 * r.s, r.pos, low) for r in runs])
 
 # %% tags=["claim"] tolerance=0.1 falsify="cost_low, cost_sharp = cost_sharp, cost_low"
 # claim calibration-has-a-price: With misses 20 times as dear as false alarms, the threshold 1/21
-#   costs less than 1/2, and at 1/21 the sharpened scores cost more than the raw ones, on each of
-#   five seeds.
-measured = (f"per image: {cost_half.mean():.2f} at 1/2, {cost_low.mean():.2f} at 1/21, "
-            f"{cost_sharp.mean():.2f} at 1/21 with sharpened scores (means of 5 seeds)")
-assert (cost_low < cost_half).all() and (cost_low < cost_sharp).all(), measured
+#   costs less than 1/2 on raw and on fitted scores; on sharpened scores it costs more than on
+#   either (means of five seeds).
+costs = {name: c.mean() for name, c in (("1/2", cost_half), ("raw", cost_low),
+                                        ("fitted", cost_fitted), ("sharpened", cost_sharp))}
+measured = (f"per image: {costs['1/2']:.2f} at 1/2; at 1/21 {costs['raw']:.2f} raw, "
+            f"{costs['fitted']:.2f} fitted, {costs['sharpened']:.2f} sharpened (means of 5 seeds)")
+worse = min(costs["1/2"], costs["sharpened"])
+assert max(costs["raw"], costs["fitted"]) < worse, measured
 measured
 
 # %% [markdown]
-# Thinning the eights breaks calibration too: the network still expects one digit in ten to be an
-# 8. If the new prevalence is known, the log of the prior odds moves by a known amount. The test
+# Thinning the eights breaks calibration too: the fitted scores still expect one digit in ten to be
+# an 8. If the new prevalence is known, the log of the prior odds moves by a known amount. The test
 # is the log loss with both classes weighted to half a percent of eights.
 
 # %%
@@ -539,71 +584,64 @@ def log_loss_when_rare(s, pos):
     loss = np.logaddexp(0, np.where(pos, -s, s))
     return RARE * loss[pos].mean() + (1 - RARE) * loss[~pos].mean()
 
-shift = np.log(RARE / (1 - RARE)) - np.log(0.1 / 0.9)  # training had one 8 in ten digits
-unshifted = np.array([log_loss_when_rare(a * r.s, r.pos) for a, r in zip(fitted, runs)])
-shifted = np.array([log_loss_when_rare(a * r.s + shift, r.pos) for a, r in zip(fitted, runs)])
-constant = -RARE * np.log(RARE) - (1 - RARE) * np.log(1 - RARE)  # 0.5 % for every image
+def when_rare(added):  # five log losses
+    return np.array([log_loss_when_rare(s + added, r.pos) for s, r in zip(fitted, runs)])
+
+prior = np.mean(labels == 8)  # in all 1,797 digits, about one in ten
+shift = np.log(RARE / (1 - RARE)) - np.log(prior / (1 - prior))
 
 # %% [markdown]
-# One added constant repairs the fitted scores. AUROC and average precision cannot see it, since
-# the order is the same.
+# The controls: no constant, half and twice the shift, and for each network the constant that is
+# best on the test itself.
 
-# %% tags=["claim"] tolerance=0.1 falsify="shifted, unshifted = unshifted, shifted"
+# %%
+unshifted, shifted, half_shift, twice = (when_rare(k * shift) for k in (0, 1, 0.5, 2))
+best_constant = np.min([when_rare(c) for c in np.linspace(-8, 0, 81)], 0)
+
+# %% [markdown]
+# One constant, computed and not searched for, mends most of it. AUROC and average precision cannot
+# see it, since the order is the same.
+
+# %% tags=["claim"] tolerance=0.1 falsify="shifted = unshifted"
 # claim prior-shift: With eights weighted to 0.5 %, adding the change of the log prior odds to the
-#   fitted scores cuts log loss by more than a fifth, to below that of the constant 0.5 %, on each
-#   of five seeds.
-kept = shifted / unshifted
-measured = (f"log loss {unshifted.mean():.3f} to {shifted.mean():.3f}, constant {constant:.3f}; "
-            f"ratio {kept.min():.2f} to {kept.max():.2f} (5 seeds)")
-assert kept.max() < 0.8 and shifted.max() < constant, measured
+#   fitted scores cuts log loss by more than a third, to within 30 % of what the best constant
+#   reaches (means of five seeds).
+before_shift, after_shift, best_loss = unshifted.mean(), shifted.mean(), best_constant.mean()
+measured = (f"log loss {before_shift:.3f} to {after_shift:.3f}; best constants {best_loss:.3f}, "
+            f"half the shift {half_shift.mean():.3f}, twice {twice.mean():.3f} (means of 5 seeds)")
+assert after_shift < before_shift * 2 / 3 and after_shift < 1.3 * best_loss, measured
 measured
 
 # %% [markdown]
 # ## Ten classes, and a rival
 #
-# With ten classes there are ten precisions and recalls. Micro averaging pools the counts; macro
-# averaging takes the mean over classes, rare ones included.
+# With ten classes there are ten recalls, and macro recall is their mean, rare classes included.
+# Each network is measured on 20 thinned test sets, as it is and with the answer "8" forbidden.
 
 # %%
-answers = [r.z.argmax(1) for r in runs]
-micro = np.array([metrics.f1_score(r.y, a, average="micro") for r, a in zip(runs, answers)])
-macro = np.array([metrics.f1_score(r.y, a, average="macro") for r, a in zip(runs, answers)])
-accuracy = np.array([(a == r.y).mean() for r, a in zip(runs, answers)])
+def accuracy_and_macro_recall(answer, digit):
+    right = answer == digit
+    return right.mean(), np.mean([right[digit == k].mean() for k in range(10)])
+
+def forbid(r, seed, forbidden, draws=20):
+    rng, z = np.random.default_rng(seed), r.z.copy()
+    z[:, forbidden] = -np.inf
+    sets = [thin(r, rng) for _ in range(draws)]
+    return np.mean([accuracy_and_macro_recall(z[i].argmax(1), r.y[i]) for i in sets], 0)
+
+speaks = np.array([forbid(r, seed, []) for r, seed in zip(runs, SEEDS)])  # (5, 2)
+muted = np.array([forbid(r, seed, [8]) for r, seed in zip(runs, SEEDS)])
 
 # %% [markdown]
-# Each wrong answer is one false positive (for the class named) and one false negative (for the
-# true class), so that pooled precision and recall are both the accuracy.
-
-# %% tags=["claim"] tolerance=0.05 falsify="micro = macro"
-# claim micro-f1-is-accuracy: Micro-averaged F1 over all ten digits equals accuracy to within 1e-12.
-error = np.abs(micro - accuracy).max()
-measured = f"micro F1 {micro.mean():.4f}, accuracy {accuracy.mean():.4f}, macro {macro.mean():.4f}"
-assert error < 1e-12, measured
-measured
-
-# %% [markdown]
-# Now a network that refuses to ever say "8", on one thinned test set per seed.
-
-# %%
-def accuracy_and_macro_recall(r, seed, mute):
-    i = thin(r, np.random.default_rng(seed))
-    z = r.z[i].copy()
-    z[:, 8] = -np.inf if mute else z[:, 8]
-    return np.mean(z.argmax(1) == r.y[i]), metrics.balanced_accuracy_score(r.y[i], z.argmax(1))
-
-speaks = np.array([accuracy_and_macro_recall(r, s, False) for r, s in zip(runs, SEEDS)])
-muted = np.array([accuracy_and_macro_recall(r, s, True) for r, s in zip(runs, SEEDS)])
-
-# %% [markdown]
-# One average does not miss the lost class, the other does.
+# Accuracy can even rise, since false eights go too; macro recall shows the lost class.
 
 # %% tags=["claim"] tolerance=0.05 falsify="speaks, muted = speaks[:, ::-1], muted[:, ::-1]"
-# claim macro-sees-the-lost-class: With 0.5 % eights, a network that never says 8 loses less than
-#   0.006 of accuracy on each of five seeds, and more than 0.03 of macro-averaged recall on average.
-lost = speaks - muted  # (5, 2)
-measured = (f"accuracy {speaks[:, 0].mean():.3f} to {muted[:, 0].mean():.3f}, macro recall "
-            f"{speaks[:, 1].mean():.3f} to {muted[:, 1].mean():.3f} (means of 5 seeds)")
-assert lost[:, 0].max() < 0.006 and lost[:, 1].mean() > 0.03, measured
+# claim macro-sees-the-lost-class: With 0.5 % eights, forbidding the answer 8 costs less than 0.002
+#   of accuracy and more than 0.03 of macro-averaged recall, as means over five seeds.
+(accuracy, recall_ten), (accuracy_muted, recall_muted) = speaks.mean(0), muted.mean(0)
+measured = (f"accuracy {accuracy:.3f} to {accuracy_muted:.3f}, macro recall {recall_ten:.3f} to "
+            f"{recall_muted:.3f} (means of 5 seeds)")
+assert accuracy - accuracy_muted < 0.002 and recall_ten - recall_muted > 0.03, measured
 measured
 
 # %% [markdown]
@@ -612,7 +650,7 @@ measured
 
 # %%
 rivals = [held_out_logits(seed, 40)[0][220:].argmax(1) for seed in SEEDS]
-ours = [(a == r.y).astype(float) for r, a in zip(runs, answers)]
+ours = [(r.z.argmax(1) == r.y).astype(float) for r in runs]
 theirs = [(b == r.y).astype(float) for r, b in zip(runs, rivals)]
 
 # %% [markdown]
@@ -643,19 +681,20 @@ gap = np.array([(a - b).mean() for a, b in zip(ours, theirs)])
 # How often does a small test set see a difference that is there?
 
 # %% tags=["claim"] tolerance=0.2 falsify="small = np.repeat(whole[:, None], 100, 1)"
-# claim small-tests-are-blind: The 95 % interval of the difference lies above zero for the whole
-#   test set on each of five seeds, and fails to do so for more than a fifth of the 50-image sets.
+# claim small-tests-are-blind: On the whole test set the lower end of the 95 % interval of the
+#   difference is above zero by 0.02 on average over five seeds; more than a fifth of the 50-image
+#   sets leave zero in the interval or below it.
 undecided = (small[..., 0] <= 0).mean()
 measured = (f"gap {gap.mean():.3f} ({gap.min():.3f} to {gap.max():.3f}); undecided in "
-            f"{undecided:.0%} of 50-image test sets, lowest bound on the whole one "
-            f"{whole[:, 0].min():.3f}")
-assert whole[:, 0].min() > 0 and undecided > 0.2, measured
+            f"{undecided:.0%} of 50-image test sets, lower end on the whole one "
+            f"{whole[:, 0].mean():.3f} ({whole[:, 0].min():.3f} to {whole[:, 0].max():.3f})")
+assert whole[:, 0].mean() > 0.02 and undecided > 0.2, measured
 measured
 
 # %% [markdown]
 # The first 25 small test sets of the first seed, sorted, and the whole one:
 
-# %% alt="Twenty-five long horizontal orange bars around a blue dashed vertical line at the true gap; many of them reach to zero or below it. The single blue bar of the whole test set at the bottom is about five times shorter and lies wholly to the right of zero." caption="The same two networks, judged on 50 images (orange) or on 1,497 (blue). Over five seeds {{undecided:.0%}} of the small test sets leave the comparison open; in {{wrong_winner:.0%}} the rival does at least as well."
+# %% alt="Twenty-five long horizontal orange bars around a blue dashed vertical line at the gap on all 1,497 images; many of them reach to zero or below it. The single blue bar of the whole test set at the bottom is about five times shorter and lies wholly to the right of zero." caption="The same two networks, judged on 50 images (orange) or on 1,497 (blue). Over five seeds {{undecided:.0%}} of the small test sets leave the comparison open; in {{wrong_winner:.0%}} the rival does at least as well."
 fig, ax = plt.subplots(layout="constrained")
 some = small[0, :25][np.argsort(small[0, :25, 2])]
 ax.hlines(np.arange(25) + 2, some[:, 0], some[:, 1], color=ORANGE, lw=1.6)
@@ -683,35 +722,16 @@ measured
 # %% [markdown]
 # ## Regression: which error counts?
 #
-# The target is a measure of how far diabetes progressed in a year (442 patients). The simplest
-# predictions are constants: the mean and the median.
-
-# %%
-features, target = load_diabetes(return_X_y=True)
-mean, median = target.mean(), np.median(target)
-mse_of, mae_of = (lambda c: np.mean((target - c) ** 2)), (lambda c: np.abs(target - c).mean())
-mse_pair = np.array([mse_of(mean), mse_of(median)])
-mae_pair = np.array([mae_of(mean), mae_of(median)])
-
-# %% [markdown]
-# Which of the two is better? It depends on who asks.
-
-# %% tags=["claim"] falsify="mse_pair, mae_pair = mae_pair, mse_pair"
-# claim metric-picks-the-winner: Of two constant predictions, the mean has the lower MSE and the
-#   median the lower MAE, on the same 442 targets.
-measured = (f"mean: MSE {mse_pair[0]:.0f}, MAE {mae_pair[0]:.2f}; median: MSE {mse_pair[1]:.0f}, "
-            f"MAE {mae_pair[1]:.2f}")
-assert mse_pair[0] < mse_pair[1] and mae_pair[1] < mae_pair[0], measured
-measured
-
-# %% [markdown]
-# Now a linear model, fitted on a clean half. In the other half, 4 of 221 targets get a decimal
-# point in the wrong place (times ten). The predictions do not change.
+# The target is a measure of how far diabetes progressed in a year (442 patients). A linear model is
+# fitted on a clean half. In the other half, 4 of 221 targets get a decimal point in the wrong place
+# (times ten). The predictions do not change.
 
 # %%
 def errors(t, h):  # MSE, MAE, median absolute error, R²
     e = t - h
     return np.mean(e**2), np.abs(e).mean(), np.median(np.abs(e)), 1 - np.mean(e**2) / t.var()
+
+features, target = load_diabetes(return_X_y=True)
 
 def slip(seed, draws=50):
     rng = np.random.default_rng(seed)
@@ -748,16 +768,16 @@ measured
 # %%
 ranking = dict(
     prevalence=float(share[0]), eights_left=few(first),
-    auroc_full=float(full[:, 0].mean()), auroc_rare=float(rare[..., 0].mean()),
+    auroc_rare=float(rare[..., 0].mean()), auroc_spread=float(rare[..., 0].std(1).mean()),
     ap_full=float(full[:, 1].mean()), ap_rare=float(rare[..., 1].mean()),
-    auroc_spread=float(rare[..., 0].std(1).mean()), ap_spread=float(rare[..., 1].std(1).mean()),
-    ap_noise_rare=float(floor[1, 1]), top_ratio=float((top[:, 1] / bottom[:, 1]).min()),
+    ap_spread=float(rare[..., 1].std(1).mean()), top_ratio=float((top[:, 1] / bottom[:, 1]).min()),
     precision_full=float(before.mean()), precision_rare=float(counted.mean()),
     recall_half=float(recall[:, 0].mean()), recall_low=float(recall[:, 1].mean()),
-    precision_low=float(precision[:, 1].mean()), fpr_half=float(np.mean([a.fpr for a in at_half])),
-    always_no=float(always_no.min()), useful=float(useful.mean()), caught=float(caught.mean()),
+    precision_low=float(precision[:, 1].mean()),
+    always_no=float(always_no.min()), useful=float(useful.mean()),
     f1_eight=float(f1_pair[:, 0].mean()), f1_rest=float(f1_pair[:, 1].mean()),
-    f1_rare=float(np.mean([2 * p * a.recall / (p + a.recall) for p, a in zip(counted, at_half)])),
+    f1_rare=float(np.mean([rates(*counts).f1 for counts in pools])),
+    mcc_full=float(mcc[0]), mcc_rare=float(mcc_rare.mean()),
     f1_threshold_full=float(best[0]), f1_threshold_rare=float(best[1]),
 )
 
@@ -767,16 +787,13 @@ ranking = dict(
 # %% tags=["results"] tolerance=0.2
 ranking | dict(
     logloss_raw=float(raw_quality[:, 0].mean()), logloss_sharp=float(sharp_quality[:, 0].mean()),
-    logloss_fitted=float(tempered.mean()), fitted=float(fitted.mean()),
-    cost_half=float(cost_half.mean()), cost_low=float(cost_low.mean()),
-    cost_sharp=float(cost_sharp.mean()),
-    shift_before=float(unshifted.mean()), shift_after=float(shifted.mean()),
-    accuracy=float(accuracy.mean()), macro=float(macro.mean()),
-    speaks_accuracy=float(speaks[:, 0].mean()), muted_accuracy=float(muted[:, 0].mean()),
-    speaks_recall=float(speaks[:, 1].mean()), muted_recall=float(muted[:, 1].mean()),
+    logloss_fitted=float(fitted_loss.mean()),
+    cost_half=float(costs["1/2"]), cost_low=float(costs["raw"]),
+    cost_fitted=float(costs["fitted"]), cost_sharp=float(costs["sharpened"]),
+    shift_before=float(before_shift), shift_after=float(after_shift),
+    speaks_accuracy=float(accuracy), muted_accuracy=float(accuracy_muted),
+    speaks_recall=float(recall_ten), muted_recall=float(recall_muted),
     gap=float(gap.mean()), undecided=float(undecided),
     wrong_winner=float((small[..., 2] <= 0).mean()), pairing=float(ratio.mean()),
     mse_times=float(times[:, 0].mean()), mae_times=float(times[:, 1].mean()),
-    r2_clean=float(clean[:, 3].mean()), r2_slipped=float(slipped[:, 3].mean()),
-    target_mean=float(mean), target_median=float(median),
 )

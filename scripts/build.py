@@ -80,7 +80,6 @@ def _site(args: argparse.Namespace) -> int:
         args.notebooks or NOTEBOOKS,
         args.output,
         by_number=args.notebooks is not None,
-        ours=args.source.resolve() == SOURCE and args.notebooks is None,
     )
     print(f"the site is in {_shown(args.output)}")
     return 0
@@ -100,6 +99,7 @@ def _serve(args: argparse.Namespace) -> int:
     from mkdocs.__main__ import State
     from mkdocs.commands.serve import serve
     from mkdocs.exceptions import MkDocsException
+
     from stages.site import refusal
 
     os.environ.setdefault("NOTEBOOK_VIEWS", "false" if args.no_views else "true")
@@ -109,6 +109,11 @@ def _serve(args: argparse.Namespace) -> int:
         serve(str(ROOT / "mkdocs.yml"), livereload=True, dev_addr=args.address, strict=False)
     except MkDocsException as error:
         raise refusal(error) from None
+    except OSError as error:
+        if error.filename:
+            raise
+        todo = "name another with --address"
+        raise Refused([Fault(args.address, 0, error.strerror or str(error), todo)]) from None
     finally:
         del shown
     return 0
@@ -127,11 +132,13 @@ def _publish(args: argparse.Namespace) -> int:
         if address := pages_address(args.remote, ROOT):
             os.environ["SITE_URL"] = address
         else:
-            print("note: SITE_URL is not set, so absolute links lead to this machine", file=sys.stderr)
+            print(
+                "note: SITE_URL is not set, so absolute links lead to this machine", file=sys.stderr
+            )
     # A folder of its own: another build may replace site/ at any moment.
     with tempfile.TemporaryDirectory(prefix="publish-") as folder:
         site = Path(folder) / "site"
-        build_site(ROOT, SOURCE, NOTEBOOKS, site, by_number=False, ours=True)
+        build_site(ROOT, SOURCE, NOTEBOOKS, site, by_number=False)
         if faults := check_site(site, site_url=os.environ.get("SITE_URL")):
             raise Refused(faults)
         print(

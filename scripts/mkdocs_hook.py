@@ -10,6 +10,7 @@ import hashlib
 import sys
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import quote
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
@@ -19,6 +20,7 @@ from mkdocs.livereload import LiveReloadServer
 from mkdocs.plugins import CombinedEvent, event_priority
 from mkdocs.structure.files import Files
 from mkdocs.structure.pages import Page
+
 from stages import search, views
 from stages.front import navigation
 from stages.pages import Assembled, assemble, write_front, write_pages
@@ -139,7 +141,7 @@ def _edit_address(page: Page, config: MkDocsConfig) -> str | None:
             if not text.is_relative_to(_root(config)):
                 return None  # another text: nobody can edit it in this repository
             name = text.relative_to(_root(config)).as_posix()
-            return f"{config.repo_url.rstrip('/')}/edit/{config.extra['branch']}/{name}"
+            return f"{config.repo_url.rstrip('/')}/edit/{config.extra['branch']}/{quote(name)}"
     if name == "index.md" or name.endswith(".ipynb"):
         return None
     return f"{config.repo_url.rstrip('/')}/edit/{config.extra['branch']}/docs/{name}"

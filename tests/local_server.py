@@ -15,6 +15,8 @@ from types import MappingProxyType
 from urllib.parse import unquote, urlsplit
 
 TEXT = ("text/", "application/json", "application/javascript", "image/svg+xml", "application/xml")
+# Keeps a Chromium from all other hosts. Playwright's routes would do so too, but without its cache.
+ONLY_HERE = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"
 MAX_AGE = 600  # seconds; what GitHub Pages tells browsers
 
 

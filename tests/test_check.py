@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from stages.check import check_site, weights
 
 URL = "https://example.org/bank/"

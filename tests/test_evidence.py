@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from stages.evidence import claim_of, compare_outputs, fingerprint, read_evidence
 from stages.records import Evidence, Refused
 

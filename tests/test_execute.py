@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from stages import counterfactual, execute
 from stages.evidence import compare_outputs, read_evidence
 from stages.execute import RunReport, run_notebooks

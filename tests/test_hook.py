@@ -7,9 +7,12 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
+
+from stages.provenance import normal_name, pins
 from stages.search import whole_index
 from workbench import ROOT, copy_repository, passed, run, write
 
@@ -86,7 +89,9 @@ def test_links_to_the_repository_need_one(views: Path, light: Path) -> None:
     assert re.findall(r'href="([^"]*/edit/[^"]*)"', html) == [
         f"{GITHUB}/edit/trunk/source/{stem}.txt"
     ]
-    colab = f"https://colab.research.google.com/github/someone/repo/blob/trunk/notebooks/{stem}.ipynb"
+    colab = (
+        f"https://colab.research.google.com/github/someone/repo/blob/trunk/notebooks/{stem}.ipynb"
+    )
     assert colab in html
     assert "/edit/" not in (light / "index.html").read_text("utf-8"), "it is made, not written"
 
@@ -113,6 +118,36 @@ def test_code_stays_out_of_the_search_and_prose_is_in(light: Path) -> None:
 def test_views_stay_out_of_the_search(views: Path) -> None:
     docs = json.loads(whole_index(views).read_text("utf-8"))["docs"]
     assert not [doc["location"] for doc in docs if doc["location"].startswith("notebooks/")]
+
+
+ONLY = """
+import sys
+from importlib.machinery import PathFinder
+
+class Installed(PathFinder):
+    @classmethod
+    def find_spec(cls, name, path=None, target=None):
+        return None if name.partition(".")[0] in MISSING else super().find_spec(name, path, target)
+
+sys.meta_path[sys.meta_path.index(PathFinder)] = Installed
+from mkdocs.__main__ import cli
+sys.argv = ["mkdocs", "build", "--strict", "--site-dir", "only"]
+cli()
+"""
+
+
+def test_the_site_needs_only_what_its_requirements_name(project: Path) -> None:
+    named = pins((ROOT / "requirements.txt").read_text("utf-8"))
+    assert "torch" not in named and "mkdocs" in named
+    missing = {
+        module
+        for module, packages in packages_distributions().items()
+        if not any(normal_name(package) in named for package in packages)
+    }
+    assert {"torch", "pytest", "sklearn"} <= missing
+    done = run([sys.executable, "-c", f"MISSING = {missing!r}\n{ONLY}"], project)
+    assert done.returncode == 0, done.stderr
+    assert finished(project / "only")
 
 
 # ── hand-written pages ─────────────────────────────────────────────────────────────────────────

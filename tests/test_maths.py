@@ -10,13 +10,14 @@ import unicodedata
 from html.parser import HTMLParser
 from pathlib import Path
 
-import make_font
 import markdown
 import pytest
 from fontTools.ttLib import TTFont
 from hypothesis import given
 from hypothesis import strategies as st
 from math_core import LatexError, LatexToMathML
+
+import make_font
 from stages.maths import MAX_DEPTH, MAX_LENGTH, MathsError, split_maths, to_mathml
 
 ROOT = Path(__file__).resolve().parent.parent

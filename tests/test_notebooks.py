@@ -34,9 +34,7 @@ def test_stored_notebooks_are_executed_and_small() -> None:
 
 
 def test_a_run_from_nothing_gives_what_is_stored(tmp_path: Path) -> None:
-    run_notebooks(
-        NOTEBOOKS, STEMS, requirements=REQUIREMENTS, jobs=2, force=True, keep=tmp_path
-    )
+    run_notebooks(NOTEBOOKS, STEMS, requirements=REQUIREMENTS, jobs=2, force=True, keep=tmp_path)
     for stem in STEMS:
         stored = read_evidence(NOTEBOOKS / f"{stem}.ipynb")
         again = read_evidence(tmp_path / f"{stem}.ipynb")

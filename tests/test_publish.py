@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
+
 from stages.publish import NAME, pages_address, publish
 from stages.records import Refused
 

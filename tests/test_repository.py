@@ -51,8 +51,9 @@ def test_each_notebook_has_a_question(ours: Assembled) -> None:
 
 def standard_faults(question: Question, ours: Assembled) -> list[str]:
     """What a finished page lacks of the standard that CONTRIBUTING.md and the style guide set."""
-    evidence, page = ours.evidence[question.stem], next(
-        p for p in ours.pages if p.stem == question.stem
+    evidence, page = (
+        ours.evidence[question.stem],
+        next(p for p in ours.pages if p.stem == question.stem),
     )
     words = len(question.depth.text.split()) if question.depth else 0
     follow_ups = [len(item.answer.text.split()) for item in question.follow_ups]

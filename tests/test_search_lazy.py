@@ -7,9 +7,10 @@ import re
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser, Page, expect
+
 from conftest import Visitor
 from local_server import Served, serve
-from playwright.sync_api import Browser, Page, expect
 from stages.search import INDEX, defer_index, searched, split_index, whole_index
 
 SETTINGS = {"lang": ["en"], "separator": r"[\s\-]+", "pipeline": ["stopWordFilter"], "fields": {}}

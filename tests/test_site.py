@@ -12,6 +12,7 @@ from html import unescape
 from pathlib import Path
 
 import pytest
+
 from stages.records import Refused
 from stages.search import whole_index
 from stages.site import check_output, commit_time, refusal
@@ -214,7 +215,7 @@ def test_a_killed_build_leaves_the_old_site_and_the_next_one_clears_up(
     arguments = command(ROOT, "site", "--source", source, "--output", old_site)
     killed = subprocess.Popen(arguments, env=environment(), stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 60
-    while not any((tmp_path / name / "assets").exists() for name in beside(old_site)):
+    while not any((tmp_path / name / "site" / "assets").exists() for name in beside(old_site)):
         assert time.monotonic() < deadline and killed.poll() is None, "the build was not seen"
         time.sleep(0.01)
     os.kill(killed.pid, signal.SIGKILL)

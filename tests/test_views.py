@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from stages.evidence import load_document
 from stages.maths import to_mathml
 from stages.records import Evidence, Stamp

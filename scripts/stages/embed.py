@@ -19,8 +19,9 @@ from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from typing import Any
 
-from stages.prose import Sources, inline_html, open_fences, value_of, weave
+from stages.prose import CONTROL, Sources, inline_html, literal, open_fences, value_of, weave
 from stages.records import Block, Cell, Claim, Evidence, Fault
+from stages.validate import published_faults
 
 FOLD_LINES = 20  # longer outputs are folded
 INK = "#000000"  # what matplotlib draws text and axes with
@@ -87,8 +88,10 @@ def adapt_svg(svg: str) -> tuple[str, int, int]:
         lambda found: re.sub(r"-?\d+\.\d{3,}", lambda n: f"{float(n[0]):.2f}", found[0]),
         svg,
     )
-    start = svg.index(">", svg.index("<svg")) + 1
-    return svg[:start] + dark + svg[start:], width, height
+    opened = re.match(r"<svg(?:[^>\"']|\"[^\"]*\"|'[^']*')*+>", svg)
+    if not opened or not width or not height:
+        raise ValueError("it does not begin with an <svg> of some size")
+    return svg[: opened.end()] + dark + svg[opened.end() :], width, height
 
 
 def _png_size(data: bytes) -> tuple[int, int]:
@@ -139,7 +142,9 @@ class _TableReader(HTMLParser):
         elif tag in ("td", "th") and self.rows:
             self._close()
             spans = {
-                k: int(v) for k, v in attrs if k in ("colspan", "rowspan") and v and v.isdigit()
+                k: min(int(v), 1000)
+                for k, v in attrs
+                if k in ("colspan", "rowspan") and v and re.fullmatch("[0-9]{1,4}", v)
             }
             self._cell = (tag == "th", spans.get("colspan", 1), spans.get("rowspan", 1))
 
@@ -196,7 +201,9 @@ def table_html(source: str) -> str:
 def _text_output(text: str) -> str:
     """Printed text → a quiet block, folded when it is long."""
     text = re.sub(r"\x1b\[[0-9;]*[A-Za-z]", "", text).rstrip("\n")
-    lines = text.count("\n") + 1
+    printed = [line.rstrip("\r").rpartition("\r")[2] for line in text.split("\n")]
+    text = CONTROL.sub("\ufffd", "\n".join(printed))
+    lines = len(printed)
     # A blank line would end the HTML block for a Markdown parser: an entity keeps it whole.
     body = html.escape(text, quote=False).replace("\n", "&#10;")
     block = f'<pre class="output" tabindex="0"><code class="nohighlight">{body}</code></pre>'
@@ -209,12 +216,6 @@ def _fence(source: str) -> str:
     longest = max((len(run) for run in re.findall(r"`+", source)), default=0)
     fence = "`" * max(3, longest + 1)
     return f"{fence}python\n{source}\n{fence}"
-
-
-def _markdown_attribute(text: str) -> str:
-    """Text for the alt part of a Markdown image: what Markdown would read is an entity."""
-    escaped = html.escape(text, quote=True)
-    return re.sub(r"[\[\]*_`\\!{}$]", lambda m: f"&#{ord(m[0])};", escaped)
 
 
 def shift_headings(text: str, by: int = 1) -> str:
@@ -266,7 +267,8 @@ class _Embedder:
             return self.figure(cell, *picture)
         if "text/html" in data and (table := table_html(str(data["text/html"]))):
             return table
-        if "text/plain" in data:
+        unread = any(kind.startswith(("image/", "application/")) for kind in data)
+        if "text/plain" in data and not (unread or data["text/plain"].startswith("<IPython")):
             return _text_output(str(data["text/plain"]))
         self.fault(
             cell, f"an output of type {', '.join(data) or 'unknown'}", "print text or draw a figure"
@@ -276,7 +278,7 @@ class _Embedder:
     def figure(self, cell: Cell, content: bytes, ending: str, width: int, height: int) -> str:
         number = len(self.result.figures) + 1
         alt, caption = self.filled(cell, "alt"), self.filled(cell, "caption")
-        if not alt.strip():
+        if not str(cell.metadata.get("alt", "")).strip():
             self.fault(
                 cell, "a figure without alt text", 'add alt="what is to be seen" to the cell'
             )
@@ -285,7 +287,7 @@ class _Embedder:
         path = f"{self.evidence.stem}/{name}"
         kind = " .raster" if ending == "png" else ""
         image = (
-            f"![{_markdown_attribute(alt)}]({path})"
+            f"![{literal(' '.join(alt.split()))}]({path})"
             f'{{ width="{width}" height="{height}" loading="lazy"{kind} }}'
         )
         shown = (
@@ -335,9 +337,11 @@ class _Embedder:
                 count += 1
                 yield self.code(cell, count)
             elif cell.kind == "markdown":
-                sources = Sources(self.evidence.path, literal=True)
-                woven = weave(Block(shift_headings(cell.source), 0), sources)
-                for fault in woven.faults:
+                block = Block(shift_headings(cell.source), 0)
+                woven = weave(block, Sources(self.evidence.path, literal=True))
+                for fault in woven.faults or published_faults(
+                    woven, block, self.evidence.path, headings=True
+                ):
                     self.fault(cell, fault.what, fault.todo)
                 yield woven.text
 

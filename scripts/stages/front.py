@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from stages.prose import plain_text
+from stages.prose import Sources, literal, plain_text
 from stages.records import Bank, Evidence, Question
 from stages.render import escape_title, fill
 
@@ -38,7 +38,8 @@ def counts_sentence(counted: Mapping[str, int]) -> str:
     questions, checked, unchecked = counted["questions"], counted["checked"], counted["unchecked"]
     if not checked:
         return f"{questions} questions, not yet checked by an experiment."
-    said = f"{questions} questions, {checked} of them finished, with {counted['claims']} claims checked."
+    claims = counted["claims"]
+    said = f"{questions} questions, {checked} of them finished, with {claims} claims checked."
     if unchecked:
         said += f" The other {unchecked} have a short answer, not yet checked by an experiment."
     return said
@@ -74,7 +75,9 @@ def questions_json(bank: Bank, evidence: Mapping[str, Evidence]) -> str:
             "tags": list(question.tags),
             "also_asked": list(question.also_asked),
             "see_also": list(question.see_also),
-            "short_answer": plain_text(question.short.text),
+            "short_answer": plain_text(
+                question.short.text, Sources(question.path, found, question.references)
+            ),
             "claims": [
                 {
                     "slug": claim.slug,
@@ -108,10 +111,10 @@ def home_page(bank: Bank, evidence: Mapping[str, Evidence]) -> str:
     """The home page: what this is, how much of it is checked, every question one click away."""
     return fill(
         "home.md",
-        title=html.escape(bank.title),
+        title=literal(bank.title),
         subtitle=[html.escape(line) for line in bank.subtitle],
         counts=counts_sentence(counts(bank, evidence)),
-        groups={html.escape(plain_text(k)): v for k, v in by_topic(bank).items()},
+        groups={literal(plain_text(k)): v for k, v in by_topic(bank).items()},
         evidence=evidence,
-        plain=lambda text: html.escape(plain_text(text)),
+        plain=lambda text: literal(plain_text(text)),
     )

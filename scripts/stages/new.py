@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from stages.parse import cut_title, parse_bank, read_source, slugify
+from stages.parse import cut_title, decode, parse_bank, read_source, slugify
 from stages.records import Fault, Refused
 from stages.render import fill
+from stages.validate import bank_faults
 from stages.write import write_if_changed
 
 
@@ -14,11 +15,12 @@ def new_question(number: int, question: str, source: Path, notebooks: Path) -> t
     """Write the skeletons for question `number`; return the text's and the notebook's path.
 
     Raises:
-        Refused: the number is not the next one, the question is empty, or a file is in the way.
+        Refused: the number is not the next one, the question cannot be one, a file is in the way,
+            or the text that is there is refused. Nothing is written then.
     """
-    question = " ".join(question.split())
+    question = " ".join(question.encode("utf-8", "replace").decode().split())
     shown = f"question {number}"
-    if not question or question.startswith("#"):
+    if not question:
         raise Refused([Fault(shown, 0, "no question is given", 'write new 26 "What is …?"')])
     following = 1
     if source.is_dir() and any(source.glob("*.txt")):
@@ -31,8 +33,12 @@ def new_question(number: int, question: str, source: Path, notebooks: Path) -> t
         if path.exists():
             raise Refused([Fault(str(path), 0, "is there already", "rename or delete it")])
     title = cut_title(question).rstrip("?")
-    bank_title = "" if number > 1 else "Questions and answers\n\n"
     values = {"number": number, "question": question, "title": title, "stem": stem}
-    write_if_changed(text, bank_title + fill("source.txt", **values))
+    written = fill("source.txt", **values)
+    # A question that its own page would refuse is refused here.
+    bank = parse_bank([decode(shown, stem, written.encode())])
+    if faults := bank_faults(bank, {}, set()):
+        raise Refused(faults)
+    write_if_changed(text, ("" if number > 1 else "Questions and answers\n\n") + written)
     write_if_changed(notebook, fill("notebook.py", **values))
     return text, notebook

@@ -7,6 +7,7 @@ line, never guessed.
 from __future__ import annotations
 
 import difflib
+import errno
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator
@@ -14,7 +15,7 @@ from dataclasses import dataclass, replace
 from itertools import takewhile
 from pathlib import Path
 
-from stages.prose import open_fences
+from stages.prose import CONTROL, open_fences
 from stages.records import (
     LEVELS,
     SECTIONS,
@@ -29,25 +30,31 @@ from stages.records import (
 
 HEADERS = ("Title", "Topic", "Level", "Tags", "Also asked", "See also")
 LONGEST_LINE = 20_000  # characters; what is longer was not typed by a person
+LONGEST_STRETCH = 40_000  # characters of one answer or section: Python-Markdown is not linear
+LARGEST_FILE = 4_000_000  # bytes
+LONGEST_REFERENCE = 1000  # characters
 REACH = 100  # lines around a numbered line that are looked at to tell a list from a question
 TITLE_CUT = 60  # characters of the question that serve where no Title is given
 ALSO_ASKED_PHRASES, ALSO_ASKED_WORDS = 8, 8
 
-_NUMBERED = re.compile(r"(\d{1,6})\.[ \t]+(\S.*)")
-_ITEM = re.compile(r"[ \t]*(\d{1,6})\.[ \t]")
+_NUMBERED = re.compile(r"([0-9]{1,6})\.\s+(\S.*)")
+_ITEM = re.compile(r"\s*([0-9]{1,6})\.\s")
 _HEADER = re.compile(r"([A-Za-z][A-Za-z ]{0,24}?)[ \t]*:(?:[ \t]+(.*))?")
 _RIGHTS = re.compile(
-    r"(?:©|\(c\)\s|copyright\b[\s:]*(?:©|\(c\)|\d{4}))|.*\ball rights reserved\b", re.I
+    r"©|(?:copyright\b[\s:]*(?:©|\(c\))?|\(c\))\s*[0-9]{4}\b|copyright\b[\s:]*(?:©|\(c\))"
+    r"|.*\ball rights reserved\b\W*$",
+    re.I,
 )
-_CONTROL = re.compile(
-    r"[\x00-\x08\x0b-\x1f\x7f\u202a-\u202e\u2066-\u2069\ufdd0-\ufdef\ufffe\uffff]"
-)
+_INVISIBLE = re.compile("[\u200b\ufeff]")  # left behind by browsers and joined files
+_WORD = re.compile(r"[^\W\d_][\w'’-]*")
+_UNSPACED = re.compile(rf"#{{2,3}}(?:{'|'.join(SECTIONS)})\s*", re.I)
 _REFERENCE = re.compile(
     r"- \[(?P<key>[A-Za-z0-9][\w-]*)\] (?P<authors>\S.*?) \((?P<year>\d{4})\)\. "
-    r"(?P<title>\S.*?[.?!]) (?P<identifier>arXiv:\S+|doi:10\.\S+|https://\S+)"
+    r"(?P<title>\S.*?[.?!]) (?P<identifier>(?:arXiv:|doi:10\.|https://)\S*[^\s.])\.?"
 )
 _STEM = re.compile(r"[a-z0-9][a-z0-9-]*")
-_RESERVED_STEMS = {"index", "readme"}
+# The first two are home pages to MkDocs, the others devices to Windows.
+_RESERVED_STEM = re.compile(r"index|readme|con|prn|aux|nul|(?:com|lpt)[0-9]")
 
 
 @dataclass(frozen=True)
@@ -82,10 +89,11 @@ def decode(path: str, stem: str, data: bytes) -> SourceFile:
                 )
             ]
         ) from None
-    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    text = _INVISIBLE.sub("", text).replace("\r\n", "\n").replace("\r", "\n")
+    lines = text.split("\n")
     faults = []
     for number, line in enumerate(lines, 1):
-        if found := _CONTROL.search(line):
+        if found := CONTROL.search(line):
             name = "NUL" if found[0] == "\0" else f"control character U+{ord(found[0]):04X}"
             faults.append(Fault(path, number, f"{name} in the text", "delete it"))
         if len(line) > LONGEST_LINE:
@@ -96,6 +104,14 @@ def decode(path: str, stem: str, data: bytes) -> SourceFile:
     if faults:
         raise Refused(faults)
     return SourceFile(path, stem, tuple(line.rstrip() for line in lines))
+
+
+def _read(path: Path) -> bytes:
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, "it is no file")
+    if path.stat().st_size > LARGEST_FILE:
+        raise OSError(errno.EFBIG, f"it is larger than {LARGEST_FILE // 1_000_000} MB")
+    return path.read_bytes()
 
 
 def read_source(source: Path, shown: str | None = None) -> list[SourceFile]:
@@ -115,9 +131,9 @@ def read_source(source: Path, shown: str | None = None) -> list[SourceFile]:
         named = [(source, shown)]
     files, faults = [], []
     for path, name in named:
-        printable = name.encode("utf-8", "replace").decode()
+        printable = "".join(c if c.isprintable() else "?" for c in name)
         try:
-            files.append(decode(printable, path.stem, path.read_bytes()))
+            files.append(decode(printable, path.stem, _read(path)))
         except OSError as error:
             todo = "name a text file or a folder of .txt files"
             faults.append(Fault(printable, 0, f"cannot be read ({error.strerror})", todo))
@@ -171,33 +187,29 @@ def _find_questions(file: SourceFile) -> tuple[list[_Found], list[Fault]]:
         match = _NUMBERED.fullmatch(line)
         if not match or index in fenced:
             continue
-        number, expected = int(match[1]), found[-1].number + 1 if found else None
+        number = int(match[1])
+        expected = found[-1].number + 1 if found else number
         above, below = _block_around(lines, index)
         headed = bool(below) and all(_HEADER.fullmatch(b) for b in below)
         stands_alone = not above and (not below or headed)
-        is_next = expected is None or number == expected
         if not stands_alone:
             in_list = _holds_item(above, number - 1) or _holds_item(below, number + 1)
-            if is_next and not in_list:
+            if number == expected and not in_list:
                 what = f"'{number}.' could be question {number} or part of the text around it"
                 todo = "put blank lines around a question; indent a line that is none"
                 faults.append(Fault(path, index + 1, what, todo))
                 found.append(_Found(index, number, match[2]))
             continue
-        if not is_next:
-            seen = any(f.number == number for f in found)
-            kind = (
-                "repeats an earlier number"
-                if seen
-                else f"does not follow {expected and expected - 1}"
-            )
+        if number != expected:
+            again = found[0].number <= number < expected
+            kind = "repeats an earlier number" if again else f"does not follow {expected - 1}"
             what = f"'{number}.' stands alone like a question, but {kind}"
             todo = (
                 f"number the question {expected}; "
                 "if it is a list item, join it to its list without blank lines or indent it"
             )
             faults.append(Fault(path, index + 1, what, todo))
-            if seen:
+            if number < expected:
                 continue  # most likely a list item: the count goes on from the last question
         elif (
             found
@@ -263,7 +275,11 @@ class _Parts:
             start += 1
         while end > start and not lines[end - 1]:
             end -= 1
-        return Block("\n".join(lines[start:end]), start + 1)
+        text = "\n".join(lines[start:end])
+        if len(text) > LONGEST_STRETCH:
+            what = f"{len(text)} characters in one piece (at most {LONGEST_STRETCH})"
+            self.fault(start, what, "make it shorter, or two questions")
+        return Block(text, start + 1)
 
     def headers(self, question: int, end: int) -> tuple[dict[str, str], dict[str, int], int]:
         """The header lines under line `question`: values, lines, and where the answer starts."""
@@ -296,9 +312,10 @@ class _Parts:
             if line.startswith("## "):
                 heads.append((i, line[3:].strip()))
             elif line.startswith("# "):
-                self.fault(
-                    i, "a heading of the first level inside an answer", "write '## ' or '\\#'"
-                )
+                what = "a heading of the first level inside an answer"
+                self.fault(i, what, "write '## ' or '\\#'")
+            elif _UNSPACED.fullmatch(line):
+                self.fault(i, f"'{line}' without a space", "write a space after the '#'")
         spans: dict[str, tuple[int, int]] = {}
         last = -1
         for n, (i, name) in enumerate(heads):
@@ -364,7 +381,7 @@ class _Parts:
                 entries.append((i, line))
         keys: set[str] = set()
         for i, line in entries:
-            match = _REFERENCE.fullmatch(line)
+            match = _REFERENCE.fullmatch(line) if len(line) <= LONGEST_REFERENCE else None
             if not match:
                 form = "write '- [key] Authors (year). Title. arXiv:… or doi:… or https://…'"
                 self.fault(i, "not in the form of a reference", form)
@@ -445,7 +462,7 @@ def _furniture(file: SourceFile, last_question: int) -> tuple[int, str, list[str
     notes = [
         i
         for i in filled[-4:]
-        if _RIGHTS.match(lines[i]) and i not in fenced and len(lines[i]) <= 200
+        if len(lines[i]) <= 200 and _RIGHTS.match(lines[i]) and i not in fenced
     ]
     if not notes:
         return end, "", []
@@ -454,22 +471,21 @@ def _furniture(file: SourceFile, last_question: int) -> tuple[int, str, list[str
         return end, "", []  # real text goes on after it: no furniture
     dropped = [i for i in filled if i > note]
     before = [i for i in filled if i < note]
-    if before and _is_stray(lines, before[-1]):
+    if len(before) > 1 and _is_stray(lines, before[-1]) and before[-1] not in fenced:
         dropped.insert(0, before[-1])
     warnings = [
         f"{file.path}:{i + 1}: dropped '{lines[i][:60]}', a remnant of the page the text came from"
         for i in dropped
     ]
+    warnings.append(f"{file.path}:{note + 1}: kept '{lines[note][:60]}' as the rights note")
     return min([note, *dropped]), lines[note], warnings
 
 
 def _is_stray(lines: tuple[str, ...], index: int) -> bool:
     """Whether the line is a single word that no sentence before it leads into."""
-    word = lines[index].strip()
-    if len(word.split()) != 1 or word[-1] in ".!?:;)" or not word[0].isalpha():
-        return False
     previous = lines[index - 1] if index else ""
-    return not previous or previous[-1] in ".!?:)\"'”"
+    ended = not previous or previous[-1] in ".!?:)\"'”"
+    return ended and bool(_WORD.fullmatch(lines[index].strip()))
 
 
 def _parse_file(file: SourceFile) -> tuple[list[str], str, list[Question], list[str], list[Fault]]:
@@ -481,7 +497,7 @@ def _parse_file(file: SourceFile) -> tuple[list[str], str, list[Question], list[
     end, rights, warnings = _furniture(file, found[-1].index)
     parts = _Parts(file)
     name = file.stem if _STEM.fullmatch(file.stem) else slugify(file.stem)
-    stem = name if len(found) == 1 and name not in _RESERVED_STEMS else ""
+    stem = name if len(found) == 1 and not _RESERVED_STEM.fullmatch(name) else ""
     ends = [*(f.index for f in found[1:]), end]
     questions = [parts.question(f, stop, stem) for f, stop in zip(found, ends, strict=True)]
     front = [line for line in file.lines[: found[0].index] if line]
@@ -495,9 +511,10 @@ def _order_faults(questions: list[Question], first: int) -> list[Fault]:
     for question in questions:
         if question.number != expected:
             before = "the bank starts with" if expected == first else "expected"
-            kind = "repeated" if question.number < expected else "out of order"
+            kind = "repeated or out of order" if question.number < expected else "too early"
             what = f"question {question.number} is {kind}: {before} {expected}"
-            faults.append(Fault(question.path, question.line, what, f"number it {expected}"))
+            todo = f"number it {expected}, or add what is missing before it"
+            faults.append(Fault(question.path, question.line, what, todo))
         expected = question.number + 1
     return faults
 
@@ -514,15 +531,12 @@ def parse_bank(files: list[SourceFile]) -> Bank:
     parsed.sort(key=lambda entry: entry[3][0].number)
     if not parsed:
         raise Refused(faults)
-    # One file by itself may be a part of a bank: its name then says where it starts.
-    single = re.match(r"(\d{1,6})-", files[0].stem) if len(files) == 1 else None
     questions = [question for entry in parsed for question in entry[3]]
+    # One file by itself may be a part of a bank: its name then says where it starts.
+    named = re.match(r"([0-9]{1,6})-", files[0].stem) if len(files) == 1 else None
+    first = questions[0].number if named and int(named[1]) == questions[0].number else 1
     reported = {(f.path, f.line) for f in faults}
-    faults += [
-        f
-        for f in _order_faults(questions, int(single[1]) if single else 1)
-        if (f.path, f.line) not in reported
-    ]
+    faults += [f for f in _order_faults(questions, first) if (f.path, f.line) not in reported]
     title, *subtitle = parsed[0][1] or ["Questions and answers"]
     for file, front, *_ in parsed[1:]:
         if front:

@@ -11,40 +11,59 @@ from __future__ import annotations
 import html
 import re
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from stages.maths import MathsError, split_maths, to_mathml
 from stages.records import Block, Claim, Evidence, Fault, Reference
 
 ALLOWED_TAGS = ("br", "kbd", "mark", "sub", "sup")
+DEEPEST = 8  # levels of quotes and lists; Python-Markdown reads each by calling itself
+
+# What no text holds: control characters, and those that turn the direction of reading.
+CONTROL = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ufdd0-\ufdef\ufffe\uffff]"
+)
 
 _FENCE = re.compile(r"[ \t]*(`{3,}|~{3,})(.*)")
+_LANGUAGE = re.compile(r"[ \t]*[\w+#.-]*")
 _TICKS = re.compile(r"`+")
 _LIST_ITEM = re.compile(r" {0,3}(?:[-*+]|\d+\.)[ \t]")
+_LEVEL = re.compile(r"[ \t]*(?:>|(?:[-*+]|\d+\.)(?=[ \t]))")
+_HELD = "\x1a"  # stands for a piece of code or maths while the words around it are read
 _COMMAND = re.compile(
-    r"""
-    (?P<value>\{\{(?P<expression>[^{}\n]*)\}\})
+    rf"""
+    (?P<held>{_HELD})
+  | (?P<escape>\\[\\`*_\[\](){{}}<>\#+.!$&~|-])
+  | (?P<value>\{{\{{(?P<expression>[^{{}}\n]*)\}}\}})
   | (?P<reference>\[@(?P<key>[\w-]+)\])
   | (?P<checked>\[\#(?P<slug>[\w-]+)\])
-  | (?P<allowed></?(?:br|kbd|mark|sub|sup)\ ?/?>)
-  | (?P<address><https?://[^\s<>"'`]+>)
+  | (?P<link>!?\[(?=
+      (?:[^\[\]\n]|\n(?![ \t]*\n))++\]
+      \((?P<target>[^\s()<>{_HELD}]*+(?:\([^\s()<>{_HELD}]*+\)[^\s()<>{_HELD}]*+)?+)
+      (?:[ ]"[^"\n{_HELD}]*+")?\)))
+  | (?P<bracket>\[)
+  | (?P<allowed></?(?:{"|".join(ALLOWED_TAGS)})\ ?/?>)
+  | (?P<address><(?P<url>https?://[^\s<>"'`{_HELD}]+)>)
   | (?P<tag><[A-Za-z/!?])
   | (?P<less><)
-  | (?P<brace>\{)
+  | (?P<brace>\{{)
+  | (?P<entity>&(?:\#[0-9]{{1,7}}|\#[xX][0-9a-fA-F]{{1,6}}|[A-Za-z][A-Za-z0-9]{{1,30}});)
+  | (?P<ampersand>&)
     """,
     re.X,
 )
-_LINK = re.compile(r"\]\(\s*<?\s*([^)\s>]*)|^\s*\[[^\]]*\]:\s*(\S*)", re.M)
-_SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:", re.I)
+_SCHEME = re.compile(r"[^/?#]*?:")
 _SAFE_SCHEMES = ("http:", "https:", "mailto:")
-_VALUE = re.compile(r"\s*([A-Za-z_]\w*)\s*(?::\s*([^{}]*?))?\s*")
+_WITHIN = re.compile(r"#[\w-]+|[a-z0-9-]+\.md(?:#[\w-]+)?")
 _FORMAT = re.compile(r"[+ ]?,?(?:\.\d{1,2})?[defgn%]?")
 _TYPED = re.compile(
-    r"(?<![\w.:/-])[-+−]?(?:\d+[.,]\d+(?![\w.]*:)|\.\d+|\d+(?=\s?%))|\d+(?:\.\d+)?\s?%"
+    r"(?<![\w.,:/-])[-+−]?(?:(?![1-9]\d{0,2}(?:,\d{3})+(?![.,]?\d|\s?%))\d++[.,]\d++|\.\d++)"
+    r"|(?<![\d.,])\d++(?:[.,]\d++)?(?=\s?(?:%|per\s?cent\b))"
 )
 _SENTENCE_END = re.compile(
-    r"(?<=[.!?:])(?:\[[^\]]*\])*\s+(?=[\"'(\[]*[A-Z0-9{$])|\n\s*\n|\n(?=\s*(?:[-*+|>]|\d+\.)\s)"
+    r"(?<=[.!?:])(?<!\bal\.)(?<!\be\.g\.)(?<!\bi\.e\.)(?<!\bcf\.)(?<!\bvs\.)"
+    r"(?:\[[^\[\]\n]*\])*\s+(?=[\"'(\[]*[A-Z0-9{$])|\n\s*\n|\n(?=\s*(?:[-*+|>]|\d+\.)\s)"
 )
 
 
@@ -54,7 +73,6 @@ class Segment:
 
     kind: str
     text: str
-    line: int  # lines before it in the stretch, from 0
 
 
 @dataclass(frozen=True)
@@ -102,7 +120,7 @@ def open_fences(lines: Sequence[str]) -> tuple[set[int], int | None]:
     return inside, opened
 
 
-def _cut_spans(text: str, line: int) -> Iterable[Segment]:
+def _cut_spans(text: str) -> Iterator[Segment]:
     """Words between fences → code spans, maths and text. A code span stays in its paragraph."""
     for paragraph in re.split(r"(\n[ \t]*\n)", text):
         runs = [(m.start(), m.end()) for m in _TICKS.finditer(paragraph)]
@@ -116,18 +134,15 @@ def _cut_spans(text: str, line: int) -> Iterable[Segment]:
             same = by_length[end - start]
             n = bisect_right(same, start)
             if n < len(same):
-                yield from _cut_maths(paragraph[done:start], line + paragraph.count("\n", 0, done))
-                stop = same[n] + end - start
-                yield Segment("code", paragraph[start:stop], line + paragraph.count("\n", 0, start))
-                done = stop
-        yield from _cut_maths(paragraph[done:], line + paragraph.count("\n", 0, done))
-        line += paragraph.count("\n")
+                yield from _cut_maths(paragraph[done:start])
+                done = same[n] + end - start
+                yield Segment("code", paragraph[start:done])
+        yield from _cut_maths(paragraph[done:])
 
 
-def _cut_maths(text: str, line: int) -> Iterable[Segment]:
+def _cut_maths(text: str) -> Iterator[Segment]:
     for kind, content in split_maths(text) if text else ():
-        yield Segment(kind, content, line)
-        line += content.count("\n")
+        yield Segment(kind, content)
 
 
 def cut(text: str) -> list[Segment]:
@@ -140,7 +155,7 @@ def cut(text: str) -> list[Segment]:
     def words(stop: int) -> None:
         if stop > start:
             stretch = "\n".join(lines[start:stop]) + ("\n" if stop < len(lines) else "")
-            segments.extend(_cut_spans(stretch, start))
+            segments.extend(_cut_spans(stretch))
 
     i = 0
     while i < len(lines):
@@ -153,7 +168,7 @@ def cut(text: str) -> list[Segment]:
             while i < len(lines) and (i in fenced if first in fenced else lines[i].strip()):
                 i += 1
             tail = "\n" if i < len(lines) else ""
-            segments.append(Segment("code", "\n".join(lines[first:i]) + tail, first))
+            segments.append(Segment("code", "\n".join(lines[first:i]) + tail))
             start = i
         else:
             i += 1
@@ -167,7 +182,7 @@ def cut(text: str) -> list[Segment]:
 def cite_label(reference: Reference) -> str:
     """How a reference is called in prose: 'He et al. 2016'. Authors are surnames."""
     names = [n for n in re.split(r",\s*(?:and\s+)?|\s+and\s+", reference.authors) if n]
-    if len(names) > 2 or names[0].endswith("et al."):
+    if len(names) > 2 or (names and names[0].endswith("et al.")):
         who = names[0].removesuffix(" et al.") + " et al."
     else:
         who = " and ".join(names)
@@ -185,15 +200,142 @@ def format_value(value: int | float | str, spec: str) -> str:
     if isinstance(value, str):
         if spec:
             raise ValueError("a text takes no number format")
-        return re.sub(r"([\\`*_\[\]<>{}$#|])", lambda m: f"&#{ord(m[1])};", value)
-    shown = format(value, spec)
+        return literal(value)
+    try:
+        shown = format(value, spec)
+    except OverflowError as error:
+        raise ValueError(str(error)) from None
     return "−" + shown[1:] if shown.startswith("-") else shown
 
 
-def _plain_line(text: str) -> str:
-    """Escape line starts that Python-Markdown takes for a heading or a link definition."""
-    text = re.sub(r"(?m)^( {0,3})(#{1,6})(?=[^#\s])", r"\1\\\2", text)
-    return re.sub(r"(?m)^( {0,3})\[(?=[^\]\n]+\]:)", r"\1\\[", text)
+def literal(text: str) -> str:
+    """Words → Markdown and HTML that shows them as they are: every mark is an entity."""
+    return re.sub(r"[\\`*_{}\[\]<>#|&$~\"]", lambda m: f"&#{ord(m[0])};", text)
+
+
+def unsafe_link(target: str) -> str:
+    """The scheme of an address that is none of http, https and mailto, as browsers read it."""
+    scheme = _SCHEME.match(re.sub(r"[\x00-\x20]+", "", html.unescape(html.unescape(target))))
+    return scheme[0] if scheme and scheme[0].lower() not in _SAFE_SCHEMES else ""
+
+
+def _code(text: str) -> str:
+    """A piece of code as Markdown leaves it alone.
+
+    In a code span, md_in_html takes `</div>` for the end of the block around it: such a span is
+    written as HTML.
+    """
+    ticks = _TICKS.match(text)
+    if not ticks or "<" not in text or (len(ticks[0]) > 2 and "\n" in text):
+        return text
+    return f"<code>{literal(' '.join(text.strip('`').split()))}</code>"
+
+
+class _Weaver:
+    """Reads the marks of one stretch of prose, from its start to its end."""
+
+    def __init__(self, block: Block, sources: Sources) -> None:
+        self.sources = sources
+        self.woven = Woven()
+        self.line = block.line
+        self.claims = sources.claims()
+        self.references = {r.key: r for r in sources.references}
+        self.segments = cut(block.text.replace(_HELD, ""))
+
+    def fault(self, what: str, todo: str) -> str:
+        self.woven.faults.append(Fault(self.sources.path, self.line, what, todo))
+        return ""
+
+    def weave(self) -> Woven:
+        held = iter([s for s in self.segments if s.kind != "text"])
+        text = "".join(s.text if s.kind == "text" else _HELD for s in self.segments)
+        # Python-Markdown takes '#word' for a heading too.
+        text = re.sub(r"(?m)^( {0,3})(?=#{1,6}[^#\s])", r"\1\\", text)
+        shown, done = [], 0
+        for match in _COMMAND.finditer(text):
+            shown.append(text[done : match.start()])
+            self.line += text.count("\n", done, match.start())
+            done = match.end()
+            if match["held"]:
+                segment = next(held)
+                shown.append(self.held(segment))
+                self.line += segment.text.count("\n")
+            else:
+                shown.append(self.command(match))
+        self.woven.text = ("".join(shown) + text[done:]).strip("\n")
+        return self.woven
+
+    def held(self, segment: Segment) -> str:
+        if segment.kind == "code":
+            fence = _FENCE.match(segment.text)
+            if fence and not _LANGUAGE.fullmatch(fence[2]) and fence[1][0] not in fence[2]:
+                todo = "write a language, or nothing, after the fence"
+                self.fault(f"'{fence[2].strip()[:40]}' after the start of a code block", todo)
+            return _code(segment.text)
+        try:
+            return to_mathml(segment.text, display=segment.kind == "display")
+        except MathsError as error:
+            return self.fault(f"maths that cannot be read: {error}", "mend the LaTeX")
+
+    def command(self, match: re.Match[str]) -> str:
+        kind, text = match.lastgroup or "", match[0]
+        if kind == "escape":
+            return literal(text[1]) if text[1] in "[]{}<$&~|" else text
+        if kind == "tag":
+            todo = f"write &lt; for '<', or one of: {', '.join(ALLOWED_TAGS)}"
+            return self.fault("raw HTML in the text", todo) + literal(text)
+        if kind == "entity" and CONTROL.search(html.unescape(text)):
+            return self.fault(f"the control character {text}", "delete it")
+        if kind == "link":
+            return self.link(text, match["target"])
+        cites = self.sources.evidence is not None and not self.sources.literal
+        if kind == "value" and cites:
+            return self.value(match["expression"])
+        if kind == "checked" and cites:
+            return self.checked(match["slug"])
+        if kind == "reference" and (cites or (self.references and not self.sources.literal)):
+            return self.reference(match["key"])
+        if kind in ("allowed", "address", "entity"):
+            return text
+        return re.sub(r"[\[{]", lambda m: literal(m[0]), html.escape(text, quote=False))
+
+    def link(self, text: str, target: str) -> str:
+        if text.startswith("!"):
+            return self.fault("a picture in this text", "draw it in the notebook") + literal(text)
+        if scheme := unsafe_link(target):
+            self.fault(f"a link to '{scheme}'", "link to http, https or mailto")
+        elif not (_SCHEME.match(target) or _WITHIN.fullmatch(target)):
+            todo = "link to https://…, or to another page as its-name.md"
+            self.fault(f"a link to '{target[:60]}'", todo)
+        return text
+
+    def value(self, expression: str) -> str:
+        assert self.sources.evidence is not None
+        try:
+            return fill_value(expression, self.sources.evidence.results)
+        except KeyError as error:
+            known = ", ".join(sorted(self.sources.evidence.results)) or "none"
+            return self.fault(f"the notebook has no result {error}", f"use one of: {known}")
+        except ValueError as error:
+            return self.fault(
+                f"'{{{{{expression}}}}}' cannot be filled in ({error})", "mend the format"
+            )
+
+    def reference(self, key: str) -> str:
+        if not (found := self.references.get(key)):
+            known = ", ".join(sorted(self.references)) or "none"
+            return self.fault(f"unknown reference '{key}'", f"known: {known}")
+        self.woven.references.add(key)
+        return f"[&#91;{literal(cite_label(found))}&#93;](#ref-{key}){{ .cite }}"
+
+    def checked(self, slug: str) -> str:
+        if slug not in self.claims:
+            known = ", ".join(self.claims) or "none"
+            return self.fault(f"the notebook has no claim '{slug}'", f"known: {known}")
+        self.woven.claims.add(slug)
+        number, claim = self.claims[slug]
+        title = literal(plain_text(claim.text))
+        return f'[✓{number}](#claim-{slug}){{ .checked title="{title}" }}'
 
 
 def weave(block: Block, sources: Sources) -> Woven:
@@ -201,88 +343,22 @@ def weave(block: Block, sources: Sources) -> Woven:
 
     Every fault names its line in `sources.path`.
     """
-    woven = Woven()
-    claims = sources.claims()
-    references = {r.key: r for r in sources.references}
-    cites_references = bool(references) or sources.evidence is not None
-
-    def fault(line: int, what: str, todo: str) -> str:
-        woven.faults.append(Fault(sources.path, line, what, todo))
-        return ""
-
-    def value(match: re.Match[str], line: int) -> str:
-        assert sources.evidence is not None
-        results = sources.evidence.results
-        parts = _VALUE.fullmatch(match["expression"])
-        if not parts or parts[1] not in results:
-            name = parts[1] if parts else match["expression"]
-            known = ", ".join(sorted(results)) or "none"
-            return fault(line, f"the notebook has no result '{name}'", f"use one of: {known}")
-        try:
-            return format_value(results[parts[1]], parts[2] or "")
-        except ValueError as error:
-            return fault(line, f"'{match[0]}' cannot be filled in ({error})", "mend the format")
-
-    def reference(match: re.Match[str], line: int) -> str:
-        if not (found := references.get(match["key"])):
-            known = ", ".join(sorted(references)) or "none"
-            return fault(line, f"unknown reference '{match['key']}'", f"known: {known}")
-        woven.references.add(found.key)
-        return f"[&#91;{cite_label(found)}&#93;](#ref-{found.key}){{ .cite }}"
-
-    def checked(match: re.Match[str], line: int) -> str:
-        if match["slug"] not in claims:
-            known = ", ".join(claims) or "none"
-            return fault(line, f"the notebook has no claim '{match['slug']}'", f"known: {known}")
-        number, claim = claims[match["slug"]]
-        woven.claims.add(claim.slug)
-        label = html.escape(claim.text.replace("`", "").replace("$", ""), quote=True)
-        label = label.replace("{", "&#123;").replace("}", "&#125;")
-        return f'[✓{number}](#claim-{claim.slug}){{ .checked title="{label}" }}'
-
-    def command(match: re.Match[str], line: int) -> str:
-        kind = match.lastgroup or ""
-        if kind in ("value", "checked", "reference"):
-            meant = cites_references if kind == "reference" else sources.evidence is not None
-            if sources.literal or not meant:
-                return match[0].replace("{", "&#123;")
-            return {"value": value, "checked": checked, "reference": reference}[kind](match, line)
-        if kind == "tag":
-            todo = f"write &lt; for '<', or one of: {', '.join(ALLOWED_TAGS)}"
-            fault(line, "raw HTML in the text", todo)
-            return "&lt;" + match[0][1:]
-        return {"less": "&lt;", "brace": "&#123;"}.get(kind, match[0])
-
-    for segment in cut(block.text):
-        line = block.line + segment.line
-        if segment.kind == "text":
-            for link in _LINK.finditer(segment.text):
-                where = line + segment.text.count("\n", 0, link.start())
-                _link_fault(link[1] or link[2] or "", where, fault)
-            text = _COMMAND.sub(  # a dollar needs no escape where maths is cut out already
-                lambda m, s=segment, n=line: command(m, n + s.text.count("\n", 0, m.start())),  # type: ignore[misc]
-                _plain_line(segment.text).replace("\\$", "&#36;"),
-            )
-            woven.text += text
-        elif segment.kind == "code":
-            woven.text += segment.text
-        else:
-            try:
-                mathml = to_mathml(segment.text, display=segment.kind == "display")
-            except MathsError as error:
-                fault(line, f"maths that cannot be read: {error}", "mend the LaTeX")
-            else:
-                woven.text += f"\n\n{mathml}\n\n" if segment.kind == "display" else mathml
-    woven.text = woven.text.strip("\n")
-    return woven
+    return _Weaver(block, sources).weave()
 
 
-def _link_fault(target: str, line: int, fault: object) -> None:
-    decoded = re.sub(r"[\x00-\x20]+", "", html.unescape(html.unescape(target)))
-    scheme = _SCHEME.match(decoded)
-    if scheme and scheme[0].lower() not in _SAFE_SCHEMES:
-        assert callable(fault)
-        fault(line, f"a link to '{scheme[0]}'", "link to http, https or mailto")
+def too_deep(text: str) -> int | None:
+    """The first line (from 0) with more than `DEEPEST` levels of quotes and lists, if any."""
+    fenced, _ = open_fences(lines := text.split("\n"))
+    for i, line in enumerate(lines):
+        if i in fenced or not line.strip("-*_ \t"):
+            continue
+        marks, end = 0, 0
+        while mark := _LEVEL.match(line, end):
+            marks, end = marks + 1, mark.end()
+        indent = len(line.expandtabs(4)) - len(line.expandtabs(4).lstrip())
+        if marks and marks + indent // 4 > DEEPEST:
+            return i
+    return None
 
 
 def inline_html(text: str) -> str:
@@ -301,20 +377,31 @@ def inline_html(text: str) -> str:
     return shown
 
 
-def plain_text(text: str) -> str:
-    """Markdown → words only, for titles, descriptions and data: no marks, no maths delimiters."""
+def plain_text(text: str, sources: Sources | None = None) -> str:
+    """Markdown → words only, for titles, descriptions and data: no marks, no maths delimiters.
+
+    Citations of what `sources` has go, and `{{name}}` becomes its value; others are literal.
+    """
+    results = sources.evidence.results if sources and sources.evidence else {}
+    cited = {f"@{r.key}" for r in sources.references} if sources else set()
+    cited |= {f"#{slug}" for slug in sources.claims()} if sources else set()
     words = ""
     for segment in cut(text):
         if segment.kind == "text":
-            stripped = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", segment.text)
-            stripped = re.sub(r"\[[@#][\w-]+\]", "", stripped)
-            stripped = re.sub(r"</?\w+ ?/?>", "", stripped)
-            words += re.sub(
-                r"(?<!\w)[*_]{1,3}(?=\S)|(?<=\S)[*_]{1,3}(?!\w)|\\(?=[*_`$#\[])", "", stripped
+            stripped = re.sub(r"\[([^\[\]]*)\]\([^()\s]*\)", r"\1", segment.text)
+            stripped = re.sub(
+                r"\s*\[([@#][\w-]+)\]", lambda m: "" if m[1] in cited else m[0], stripped
             )
+            stripped = re.sub(rf"</?(?:{'|'.join(ALLOWED_TAGS)}) ?/?>", " ", stripped)
+            stripped = re.sub(
+                r"\\([\\*_`$#\[\]<{}])|(?<!\w)[*_]{1,3}(?=\S)|(?<=\S)[*_]{1,3}(?!\w)",
+                lambda match: match[1] or "",
+                stripped,
+            )
+            words += html.unescape(value_of(stripped, results, strict=False))
         else:
             words += segment.text.strip("`") if segment.kind == "code" else segment.text
-    return " ".join(html.unescape(words).split()).replace(" .", ".").replace(" ,", ",")
+    return " ".join(words.split())
 
 
 def typed_numbers(block: Block, path: str) -> list[Fault]:
@@ -328,13 +415,13 @@ def typed_numbers(block: Block, path: str) -> list[Fault]:
     text = "".join(
         s.text if s.kind == "text" else re.sub(r"[^\n]", "x", s.text) for s in cut(block.text)
     )
-    text = re.sub(r"\]\([^)\s]*\)", lambda m: "]" + "x" * (len(m[0]) - 1), text)
+    text = re.sub(r"\]\([^()\s]*\)", lambda m: "]" + "x" * (len(m[0]) - 1), text)
     text = re.sub(r"<https?://[^>\s]*>|https?://\S+", lambda m: "x" * len(m[0]), text)
     start = 0
     for end in [*(m.end() for m in _SENTENCE_END.finditer(text)), len(text)]:
         sentence = text[start:end]
         if not re.search(r"\[@[\w-]+\]", sentence):
-            bare = re.sub(r"\{\{[^{}\n]*\}\}", lambda m: "x" * len(m[0]), sentence)
+            bare = re.sub(r"\{\{[^{}\n]*+\}\}", lambda m: "x" * len(m[0]), sentence)
             for found in _TYPED.finditer(bare):
                 line = block.line + text.count("\n", 0, start + found.start())
                 what = f"the number '{found[0].strip()}' is typed"
@@ -346,17 +433,34 @@ def typed_numbers(block: Block, path: str) -> list[Fault]:
     return faults
 
 
-def value_of(template: str, results: Mapping[str, int | float | str]) -> str:
-    """Fill `{{name:format}}` in a figure's alt text or caption.
+def fill_value(expression: str, results: Mapping[str, int | float | str]) -> str:
+    """The inside of `{{name:format}}` → the value, as Markdown shows it.
+
+    Raises:
+        KeyError: no such result. ValueError: the format does not fit.
+    """
+    name, _, spec = (part.strip() for part in expression.partition(":"))
+    return format_value(results[name], spec)
+
+
+def value_of(
+    template: str, results: Mapping[str, int | float | str] | None, *, strict: bool = True
+) -> str:
+    """Fill `{{name:format}}` in a figure's alt text or caption, or in words without marks.
+
+    Args:
+        strict: raise for what cannot be filled in; else it stays as it is.
 
     Raises:
         KeyError: no such result. ValueError: the format does not fit.
     """
 
     def fill(match: re.Match[str]) -> str:
-        parts = _VALUE.fullmatch(match[1])
-        if not parts:
-            raise KeyError(match[1])
-        return html.unescape(format_value(results[parts[1]], parts[2] or ""))
+        try:
+            return html.unescape(fill_value(match[1], results or {}))
+        except (KeyError, ValueError):
+            if strict:
+                raise
+            return match[0]
 
     return re.sub(r"\{\{([^{}]*)\}\}", fill, template)

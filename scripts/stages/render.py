@@ -14,7 +14,7 @@ import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from stages.embed import embed
-from stages.prose import Sources, Woven, inline_html, plain_text, weave
+from stages.prose import Sources, Woven, inline_html, literal, plain_text, weave
 from stages.records import Bank, Block, Evidence, Fault, Question, Reference
 
 WORDS_A_MINUTE = 220
@@ -70,9 +70,10 @@ def heading(text: str) -> str:
     return " ".join(woven.split())
 
 
-def describe(question: Question) -> str:
+def describe(question: Question, evidence: Evidence | None = None) -> str:
     """The start of the short answer, cut at a word, for search engines and link previews."""
-    text = plain_text(question.short.text)
+    sources = Sources(question.path, evidence, question.references)
+    text = plain_text(question.short.text, sources)
     if len(text) <= DESCRIPTION_LENGTH:
         return text
     return text[:DESCRIPTION_LENGTH].rpartition(" ")[0].rstrip(" ,;:") + " …"
@@ -160,7 +161,10 @@ def render_page(
         _evidence_row(n, c.slug, c.text, c.measured)
         for n, c in enumerate(evidence.claims if evidence else (), 1)
     ]
-    front = {"title": escape_title(question.title), "description": escape_title(describe(question))}
+    front = {
+        "title": escape_title(plain_text(question.title)),
+        "description": escape_title(describe(question, evidence)),
+    }
     markdown = fill(
         "page.md",
         front=yaml.safe_dump(front, allow_unicode=True, sort_keys=False, width=10_000).strip(),
@@ -182,7 +186,7 @@ def render_page(
         see_also=[by_number[n] for n in question.see_also if n in by_number],
         views=views,
         colab=colab_address(repository, branch, evidence.stem) if evidence else "",
-        escape=html.escape,
+        escape=lambda text: literal(plain_text(text)),
         plain=lambda text: html.escape(plain_text(text)),
     )
     return Page(

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import fcntl
+import itertools
 import logging
 import os
 import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 from stages.records import Fault, Refused
 from stages.write import swap_folder
@@ -41,20 +45,14 @@ def commit_time(root: Path) -> str | None:
     return done.stdout.strip() or None
 
 
-@contextmanager
-def docs_for(root: Path, *, ours: bool) -> Iterator[Path]:
-    """The folder of hand-written pages: our own, or a copy of it for another text."""
-    if ours:
-        yield root / "docs"
-        return
-    with tempfile.TemporaryDirectory(prefix="docs-") as folder:
-        copy = Path(folder) / "docs"
-        shutil.copytree(root / "docs", copy, ignore=_leave_generated(root / "docs"))
-        yield copy
+def copy_docs(docs: Path, copy: Path) -> Path:
+    """Copy the hand-written pages and the look, and nothing that a build has put there."""
 
+    def left_out(folder: str, names: list[str]) -> list[str]:
+        made = GENERATED if Path(folder) == docs else ()
+        return [name for name in names if name in made or name.startswith(".")]
 
-def _leave_generated(docs: Path) -> Callable[[str, list[str]], list[str]]:
-    return lambda folder, names: [n for n in names if Path(folder) == docs and n in GENERATED]
+    return Path(shutil.copytree(docs, copy, ignore=left_out))
 
 
 def check_output(output: Path) -> None:
@@ -78,7 +76,7 @@ def refusal(error: Exception, warnings: Sequence[str] = ()) -> Exception:
     for line in warnings or [str(error)]:
         page = re.match(r"Doc file '([^']+)' (.*)", line, re.DOTALL)
         path, what = (f"docs/{page[1]}", page[2]) if page else ("mkdocs.yml", line)
-        faults.append(Fault(path, 0, " ".join(what.split()).rstrip("."), "mend it"))
+        faults.append(Fault(path, 0, " ".join(what.split()).rstrip(".!"), "mend it"))
     return Refused(faults)
 
 
@@ -108,22 +106,41 @@ def _workplace(output: Path) -> Iterator[Path]:
                     with suppress(BlockingIOError), _locked(left, wait=False):
                         shutil.rmtree(left, ignore_errors=True)
             prefix = f".{output.name}."
-            beside = Path(tempfile.mkdtemp(prefix=prefix, suffix=".part", dir=output.parent))
-            held.callback(shutil.rmtree, beside, ignore_errors=True)
-            held.enter_context(_locked(beside))
-        yield beside
+            place = Path(tempfile.mkdtemp(prefix=prefix, suffix=".part", dir=output.parent))
+            held.callback(shutil.rmtree, place, ignore_errors=True)
+            held.enter_context(_locked(place))
+        yield place
 
 
-def build_site(
-    root: Path, source: Path, notebooks: Path, output: Path, *, by_number: bool, ours: bool
-) -> None:
+def plugins_switched_on(settings: Path) -> list[Any] | None:
+    """The plugins that a `mkdocs.yml` lists without those that it switches off; None: as it says.
+
+    MkDocs imports also what is switched off, and to import mkdocs-jupyter takes half a second.
+    """
+    from mkdocs.utils.yaml import yaml_load
+
+    try:
+        with settings.open("rb") as file:
+            listed = yaml_load(file).get("plugins")
+    except (OSError, yaml.YAMLError, AttributeError):
+        return None  # MkDocs itself says what is wrong with it
+    if not isinstance(listed, list):
+        return None
+    options = [next(iter(p.values())) if isinstance(p, dict) and p else None for p in listed]
+    wanted = [not isinstance(o, dict) or o.get("enabled", True) is not False for o in options]
+    return list(itertools.compress(listed, wanted))
+
+
+def build_site(root: Path, source: Path, notebooks: Path, output: Path, *, by_number: bool) -> None:
     """Build the whole site into `output`, which is only replaced once the build has succeeded.
+
+    It is built in a folder of its own, with a copy of docs/: another build, or a serving one, may
+    run at the same time, with another text or other settings.
 
     Args:
         root: the project, with mkdocs.yml.
         source, notebooks: what the pages are made from.
         by_number: pair notebooks with questions by number too.
-        ours: the text is the project's own; another is built in a temporary copy of docs/.
 
     Raises:
         Refused: faults of the text or the notebooks, or warnings of MkDocs.
@@ -140,9 +157,15 @@ def build_site(
     warnings = _Warnings()
     logging.getLogger("mkdocs").addHandler(warnings)
     try:
-        with _workplace(output) as beside, docs_for(root, ours=ours) as docs:
+        with _workplace(output) as place:
+            docs, site = copy_docs(root / "docs", place / "docs"), place / "site"
+            settings = root / "mkdocs.yml"
             config = load_config(
-                str(root / "mkdocs.yml"), docs_dir=str(docs), site_dir=str(beside), strict=True
+                str(settings),
+                docs_dir=str(docs),
+                site_dir=str(site),
+                strict=True,
+                plugins=plugins_switched_on(settings),
             )
             config.extra["bank"] = {
                 "source": str(source.resolve()),
@@ -154,9 +177,8 @@ def build_site(
                 build(config)
             finally:
                 config.plugins.on_shutdown()
-            beside.chmod(0o755)
             with _locked(output.parent):
-                swap_folder(beside, output)
+                swap_folder(site, output)
     except (Abort, MkDocsException) as error:
         raise refusal(error, warnings.lines) from None
     finally:

@@ -52,7 +52,8 @@ def write_tree(folder: Path, files: Mapping[str, bytes]) -> list[str]:
     empties. A list of its own (`.generated`) tells them from files of the user's, which stay.
     """
     listing = folder / LISTING
-    before = listing.read_text("utf-8").splitlines() if listing.is_file() else []
+    listed = listing.read_text("utf-8", "replace") if listing.is_file() else ""
+    before = listed.replace("\0", "").splitlines()
     # The new names are listed before they are written: a killed run leaves nothing unlisted.
     write_if_changed(listing, "\n".join(sorted({*before, *files})) + "\n")
     changed = [name for name, data in files.items() if write_if_changed(folder / name, data)]
@@ -78,8 +79,9 @@ def swap_folder(new: Path, target: Path) -> None:
     taken back, so that `target` never stays away.
     """
     old = target.with_name(f".{target.name}.old")
-    if old.exists():
-        shutil.rmtree(old)
+    if old.exists() and not target.exists():
+        old.rename(target)  # a run was killed between its two renames
+    shutil.rmtree(old, ignore_errors=True)
     if target.exists():
         target.rename(old)
     try:
