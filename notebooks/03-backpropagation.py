@@ -18,6 +18,8 @@ import torch
 from matplotlib_inline.backend_inline import set_matplotlib_formats
 from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from torch.func import vmap
 from torch.nn.functional import cross_entropy
 from torch.utils.flop_counter import FlopCounterMode
@@ -161,7 +163,7 @@ loss_at(leaf).backward()
 autograd = leaf.grad.clone()
 
 # %% [markdown]
-# Route three knows no calculus: move one parameter up, then down, and look at the loss. Two
+# Route three uses losses only: move one parameter up, then down, and see how the loss changes. Two
 # forward passes for each parameter (`vmap` runs them side by side).
 
 # %%
@@ -335,7 +337,7 @@ measured
 # %% [markdown]
 # Both prices against the size of the network; the dotted line is two passes a parameter.
 
-# %% alt="On logarithmic axes, the cost of central differences climbs in proportion to the number of parameters, from {{fd_small:,.0f}} forward passes to over two million; the cost of the backward pass stays between 1 and 2 forward passes from one end to the other." caption="Reverse mode makes the price of a gradient independent of the number of parameters."
+# %% alt="On logarithmic axes, two counted points for central differences, {{fd_small:,.0f}} and {{fd_next:,.0f}} forward passes, lie on the dotted line of two passes a parameter, which reaches over two million at the largest network; the counted cost of the backward pass stays between 1 and 2 forward passes." caption="Measured in forward passes, the backward pass costs at most two at every size tried; central differences cost two for each parameter."
 fig, ax = plt.subplots()
 size = [p for p, _, _ in wider]
 ax.loglog(size, [2 * p for p in size], ":", color=GREY, label="2 × parameters")
@@ -555,22 +557,23 @@ def distances(name):
 route_gaps, rule_gaps = map(distances, ("central differences, SGD", "backpropagation, Adam"))
 
 # %% [markdown]
-# Changing how the gradient is computed changes next to nothing; changing the optimiser changes
-# where training goes.
+# Changing how the gradient is computed changes next to nothing; changing the rule of the step
+# (here optimiser and learning rate) changes where training goes.
 
 # %% tags=["claim"] tolerance=0.5 falsify="route_gaps, rule_gaps = rule_gaps, route_gaps"
 # claim route-does-not-matter-rule-does: After 15 steps, replacing backpropagation by central
-#   differences moves the weights by less than 1e-6 of the way travelled, replacing SGD by Adam
-#   by more than a quarter of it, for each of five starts.
+#   differences moves the weights by less than 1e-6 of the way travelled; replacing the update
+#   rule, SGD at 0.5, by Adam at 0.02 moves them by more than a quarter of it, for each of five
+#   starts.
 measured = (f"other route to the gradient: at most {max(route_gaps):.0e}; "
-            f"other optimiser: at least {min(rule_gaps):.2f} (5 starts)")
+            f"other update rule: at least {min(rule_gaps):.2f} (5 starts)")
 assert max(route_gaps) < 1e-6 and min(rule_gaps) > 0.25, measured
 measured
 
 # %% [markdown]
 # The first start's losses along the way:
 
-# %% alt="Over fifteen steps the training loss of plain gradient descent falls in one curve, on which the markers for central differences sit exactly; the curve of Adam, fed by backpropagation too, is a different one." caption="The optimiser decides the path; the gradient's origin cannot be seen in it."
+# %% alt="Over fifteen steps the training loss of plain gradient descent falls in one curve, on which the markers for central differences sit exactly; the curve of Adam, fed by backpropagation too, is a different one." caption="Equal gradients give equal paths, wherever they come from; another update rule gives another path."
 fig, ax = plt.subplots()
 styles = {"backpropagation, SGD": ("-", BLUE), "central differences, SGD": ("o", ORANGE),
           "backpropagation, Adam": ("--", GREEN)}
@@ -582,8 +585,10 @@ ax.legend(frameon=False)
 plt.show()
 
 # %% [markdown]
-# A correct gradient does not help from every start. If all weights of a layer are equal, its
-# hidden units compute the same, get the same gradient and stay the same.
+# A correct gradient does not help from every start. If hidden units have the same incoming
+# weights and also the same outgoing ones, they compute the same, get the same gradient and stay
+# the same. (Equal incoming weights alone do not do it: different outgoing weights send different
+# errors back.)
 
 # %%
 def full_batch(layers, data, steps=100, rate=0.5):
@@ -603,53 +608,56 @@ def accuracy(layers, data):
 
 
 # %% [markdown]
-# Sixteen hidden units start at zero, at 0.1, or at random. `copies` is the largest difference
-# between a hidden unit's incoming weights and the first one's, after training.
+# Sixteen hidden units start with all weights of both layers at one value, or at random, or with
+# only the output layer's at random. `copies` is the largest difference between a hidden unit's
+# incoming weights and the first one's, after training.
 
 # %%
-def trained_from(fill, seed):
+def trained_from(fills, seed):                     # a value for each layer; None: random
     train, test = split(seed)
     layers = start((64, 16, 10), torch.Generator().manual_seed(seed))
-    if fill is not None:
-        layers = [(torch.full_like(W, fill), b) for W, b in layers]
+    layers = [(W if fill is None else torch.full_like(W, fill), b)
+              for (W, b), fill in zip(layers, fills)]
     layers = full_batch(layers, train)
     copies = (layers[0][0] - layers[0][0][0]).abs().max()
     return accuracy(layers, test), float(copies)
 
 
 # %% [markdown]
-# Three kinds of start, five seeds each; `equal` holds the first two.
+# Four kinds of start, five seeds each: zero, 0.1, half random, random.
 
 # %%
-symmetry = {fill: torch.tensor([trained_from(fill, s) for s in SEEDS])
-            for fill in (0.0, 0.1, None)}
-equal = torch.stack([symmetry[0.0], symmetry[0.1]])
+starts = ((0.0, 0.0), (0.1, 0.1), (0.1, None), (None, None))
+symmetry = torch.tensor([[trained_from(fills, s) for s in SEEDS] for fills in starts])
+equal, half, free = symmetry[:2], symmetry[2], symmetry[3]
 
 # %% [markdown]
-# The network with sixteen copies can do no more than a network with one hidden unit.
+# The network with sixteen copies can do no more than a network with one hidden unit. Random
+# output weights are enough to tell the units apart.
 
-# %% tags=["claim"] tolerance=0.05 falsify="equal = symmetry[None][None]"
-# claim equal-weights-stay-equal: From equal weights (zero or 0.1) the sixteen hidden units are
-#   still copies of each other after training (within 1e-6) and test accuracy ends more than 0.4
-#   below that from random weights, for each of five seeds.
-gap = (symmetry[None][:, 0] - equal[..., 0]).min()
-measured = (f"accuracy {equal[0, :, 0].mean():.2f} from zero, {equal[-1, :, 0].mean():.2f} from "
-            f"0.1, {symmetry[None][:, 0].mean():.2f} from random weights (worst gap {gap:.2f})")
+# %% tags=["claim"] tolerance=0.05 falsify="equal, half = torch.stack([half, half]), equal[1]"
+# claim equal-weights-stay-equal: From equal weights in both layers (zero or 0.1) the sixteen
+#   hidden units are still copies of each other after training (within 1e-6) and test accuracy
+#   ends more than 0.4 below that from random weights, for each of five seeds; with random output
+#   weights they end over 0.1 apart and within 0.1 of that accuracy.
+gap, rest = (free[:, 0] - equal[..., 0]).min(), (free[:, 0] - half[:, 0]).abs().max()
+names = ("zero", "0.1", "0.1 with random output weights", "random weights")
+measured = "accuracy " + ", ".join(
+    f"{a:.2f} from {n}" for n, a in zip(names, symmetry[..., 0].mean(1).tolist()))
 assert equal[..., 1].max() < 1e-6 and gap > 0.4, measured
+assert half[:, 1].min() > 0.1 and rest < 0.1, measured
 measured
 
 # %% [markdown]
 # ## Learning without the exact gradient
 # In *feedback alignment* the error travels back through fixed random matrices instead of the
-# weights. Controls: matrices drawn anew at every step, none at all (hidden layers frozen), and
-# the worked example's mistake, no slope.
+# weights. Two controls: matrices drawn anew at every step, and the worked example's mistake, no
+# slope.
 
 # %%
 def feedback(arm, layers, g):
     if arm in ("exact", "no slope"):
         return [W for W, _ in layers]
-    if arm == "frozen":
-        return [torch.zeros_like(W) for W, _ in layers]
     return [torch.randn(W.shape, generator=g) / W.shape[1] ** 0.5 for W, _ in layers]
 
 
@@ -679,17 +687,17 @@ def train(arm, seed, data, sizes=(64, 16, 16, 10), steps=800, rate=0.5):
         if arm != "fixed random":                  # weights change, so does what carries
             carry = feedback(arm, layers, noise)
         grads = backward(layers, acts, y[pick], carry, slope)
-        if step % 25 == 0 and arm != "frozen":
+        if step % 25 == 0:
             angles.append(angle(grads[0][0], backward(layers, acts, y[pick])[0][0]))
         layers = [(W - rate * gW, b - rate * gb) for (W, b), (gW, gb) in zip(layers, grads)]
     return layers, angles
 
 
 # %% [markdown]
-# Five arms, five seeds each.
+# Four arms, five seeds each.
 
 # %% tolerance=0.05
-names = ("exact", "no slope", "fixed random", "redrawn", "frozen")
+names = ("exact", "no slope", "fixed random", "redrawn")
 test_accuracy, turned = {}, {}
 for name in names:
     runs = [(train(name, s, split(s)[0]), split(s)[1]) for s in SEEDS]
@@ -698,23 +706,38 @@ for name in names:
     print(f"{name:12} test accuracy", [f"{a:.3f}" for a in test_accuracy[name].tolist()])
 
 # %% [markdown]
-# What fixed random feedback costs against the exact gradient, and gains over the controls:
+# Have the hidden layers learned anything? A third control leaves them as they were drawn and
+# puts a fitted readout on top: a linear classifier, trained until it converges. Such a *probe*
+# sees the last hidden layer's outputs standardised, so that their scale decides nothing, and is
+# hardly penalised.
 
 # %%
+def probe(layers, fit, judge):
+    outputs = lambda data: forward(layers, data[0])[-2].numpy()
+    model = make_pipeline(StandardScaler(), LogisticRegression(C=100, max_iter=5000))
+    return model.fit(outputs(fit), fit[1]).score(outputs(judge), judge[1])
+
+
+# %% [markdown]
+# Zero steps of training give the network as it was drawn.
+
+# %%
+drawn = [train("exact", s, split(s)[0], steps=0)[0] for s in SEEDS]
+readout = torch.tensor([probe(net, *split(s)) for net, s in zip(drawn, SEEDS)])
 fixed, exact = test_accuracy["fixed random"], test_accuracy["exact"]
-controls = torch.stack([test_accuracy["redrawn"], test_accuracy["frozen"]])
+controls = torch.stack([test_accuracy["redrawn"], readout])
 
 # %% [markdown]
 # It trains the hidden layers: exact gradients are not necessary here.
 
 # %% tags=["claim"] tolerance=0.2 falsify="fixed, controls = controls[0], torch.stack([fixed, controls[1]])"
 # claim random-feedback-learns: With fixed random feedback the mean test accuracy is within 0.05
-#   of exact backpropagation's, and more than 0.05 above redrawn feedback and frozen hidden
-#   layers for each of five seeds.
+#   of exact backpropagation's, and for each of five seeds test accuracy is more than 0.02 above
+#   that of redrawn feedback and that of a fitted readout of untrained hidden layers.
 lost, gained = exact.mean() - fixed.mean(), (fixed - controls).min()
 measured = (f"exact {exact.mean():.3f}, fixed random {fixed.mean():.3f}, redrawn "
-            f"{controls[0].mean():.3f}, frozen {controls[1].mean():.3f} (worst lead {gained:.3f})")
-assert lost < 0.05 and gained > 0.05, measured
+            f"{controls[0].mean():.3f}, readout {readout.mean():.3f} (worst lead {gained:.3f})")
+assert lost < 0.05 and gained > 0.02, measured
 measured
 
 # %% [markdown]
@@ -724,9 +747,11 @@ measured
 # %%
 begin, end = turned["fixed random"][:, 0], turned["fixed random"][:, -10:].mean(1)
 control = turned["redrawn"][:, -10:].mean(1)
+first = torch.cat([begin, turned["redrawn"][:, 0]])
+late = turned["fixed random"][:, 8:]               # from step 200 on
 
 # %% [markdown]
-# The hidden layers never see their true gradient, and yet their updates come to agree with it.
+# The hidden layers never see their true gradient, and yet their updates turn towards it.
 
 # %% tags=["claim"] tolerance=0.1 falsify="end, control = control, end"
 # claim feedback-aligns: With fixed random feedback the first layer's update starts at over 75
@@ -740,7 +765,7 @@ measured
 # %% [markdown]
 # Every run of the two kinds of random feedback, five each:
 
-# %% alt="The angle to the true gradient starts near 90 degrees for both kinds of random feedback; with fixed matrices it falls within about two hundred steps to around {{angle_end:.0f}} degrees in all five runs, with redrawn matrices it keeps scattering around 90." caption="With fixed random feedback the updates come to agree with the gradient; with feedback that changes they do not."
+# %% alt="The angle to the true gradient starts between {{first_low:.0f}} and {{first_high:.0f}} degrees; with fixed matrices it falls within about two hundred steps and then stays between {{late_low:.0f}} and {{late_high:.0f}} degrees in all five runs, with redrawn matrices it keeps scattering around 90." caption="With fixed random feedback the updates turn towards the gradient, though not onto it; with feedback that changes they do not."
 fig, ax = plt.subplots()
 steps = range(0, 800, 25)
 ax.axhline(90, color=GREY, linewidth=1, linestyle=":")
@@ -758,43 +783,35 @@ plt.show()
 buggy = test_accuracy["no slope"]
 
 # %% [markdown]
-# The network trains on a wrong gradient without complaint, and ends somewhat worse: learning is
-# no proof of a right backward pass.
+# The network trains on a wrong gradient without complaint, its hidden layers included, and ends
+# somewhat worse: learning is no proof of a right backward pass.
 
-# %% tags=["claim"] tolerance=0.2 falsify="buggy = controls[1]"
+# %% tags=["claim"] tolerance=0.2 falsify="buggy = readout"
 # claim wrong-derivative-still-trains: With the activation's derivative left out, mean test
-#   accuracy over five seeds ends more than 0.05 above that of frozen hidden layers, and more
-#   than 0.01 below that of the exact gradient.
-lead, lag = (buggy - controls[1]).mean(), (exact - buggy).mean()
-measured = (f"no slope {buggy.mean():.3f} (from {buggy.min():.3f} to {buggy.max():.3f}), frozen "
-            f"{controls[1].mean():.3f}, exact {exact.mean():.3f}")
-assert lead > 0.05 and lag > 0.01, measured
+#   accuracy over five seeds ends above that of a fitted readout of untrained hidden layers, and
+#   more than 0.02 below that of the exact gradient.
+lead, lag = (buggy - readout).mean(), (exact - buggy).mean()
+measured = (f"no slope {buggy.mean():.3f} (from {buggy.min():.3f} to {buggy.max():.3f}), readout "
+            f"{readout.mean():.3f}, exact {exact.mean():.3f}")
+assert lead > 0 and lag > 0.02, measured
 measured
 
 # %% [markdown]
 # ## Exact gradients, poor features
 # Now the gradients are exact and the labels are not: they are shuffled among 400 training
-# images. Is what the last hidden layer has learned good for telling digits apart? A *linear
-# probe*, fitted on the true labels of the same 400 images, is the judge.
-
-# %%
-def probe(layers, train, test):
-    last_hidden = lambda data: forward(layers, data[0])[-2].numpy()
-    model = LogisticRegression(max_iter=5000).fit(last_hidden(train), train[1])
-    return model.score(last_hidden(test), test[1])
-
-
-# %% [markdown]
-# Three sets of features per seed: from the untrained network, trained on shuffled labels, and
-# trained on true ones.
+# images. Is what the last hidden layer has learned good for telling digits apart? The probe
+# judges; it is fitted on the true labels of 700 fresh images, and judged on the remaining 697, so
+# that what was memorised cannot help or harm it. Three sets of features per seed: from the
+# untrained network, trained on shuffled labels, and trained on true ones.
 
 # %%
 def three_probes(seed, sizes=(64, 32, 16, 10), n=400):
-    (x, y), test = split(seed, n)
+    (x, y), (others, true) = split(seed, n)
+    fit, judge = (others[:700], true[:700]), (others[700:], true[700:])
     shuffled = y[torch.randperm(n, generator=torch.Generator().manual_seed(seed))]
     nets = [train("exact", seed, (x, t), sizes, steps)[0]
             for t, steps in ((y, 0), (shuffled, 1200), (y, 1200))]
-    return [probe(net, (x, y), test) for net in nets] + [accuracy(nets[1], (x, shuffled))]
+    return [probe(net, fit, judge) for net in nets] + [accuracy(nets[1], (x, shuffled))]
 
 
 # %% [markdown]
@@ -808,9 +825,9 @@ untrained, on_noise, on_truth, memorised = torch.tensor([three_probes(s) for s i
 
 # %% tags=["claim"] tolerance=0.2 falsify="on_noise, on_truth = on_truth, on_noise"
 # claim exact-gradients-can-spoil-features: Trained with exact gradients on shuffled labels until
-#   over 90 % are memorised, the last hidden layer (16 units) gives a linear probe a test
-#   accuracy more than 0.02 below that from the untrained layer, for each of five seeds; trained
-#   on true labels it gives a higher one.
+#   over 90 % are memorised, the last hidden layer (16 units) gives a linear probe, fitted and
+#   judged on other images, an accuracy more than 0.02 below that from the untrained layer, for
+#   each of five seeds; trained on true labels it gives a higher one.
 harm, help_ = (untrained - on_noise).min(), (on_truth - untrained).min()
 measured = (f"probe {untrained.mean():.3f} untrained, {on_noise.mean():.3f} after shuffled, "
             f"{on_truth.mean():.3f} after true labels (worst harm {harm:.3f}, 5 seeds)")
@@ -824,16 +841,18 @@ measured
 {"first_off": first_off, "second_off": second_off,
  "forgetful_gap": apart(differences, forgetful),
  "ratio_min": min(ratios), "ratio_max": max(ratios), "largest": largest,
- "fd_small": float(by_differences[0]), "p_small": smallest, "dear_256": dear[256],
+ "fd_small": float(by_differences[0]), "fd_next": float(by_differences[1]),
+ "p_small": smallest, "dear_256": dear[256],
  "held": held, "held_plain": held_plain, "extra": extra,
- "adam_gap": min(rule_gaps),
- "acc_zero": float(symmetry[0.0][:, 0].mean()), "acc_equal": float(symmetry[0.1][:, 0].mean()),
- "acc_random": float(symmetry[None][:, 0].mean()),
+ "acc_zero": float(equal[0, :, 0].mean()), "acc_equal": float(equal[1, :, 0].mean()),
+ "acc_half": float(half[:, 0].mean()), "acc_random": float(free[:, 0].mean()),
  "acc_exact": float(test_accuracy["exact"].mean()),
  "acc_fixed": float(test_accuracy["fixed random"].mean()),
  "acc_redrawn": float(test_accuracy["redrawn"].mean()),
- "acc_frozen": float(test_accuracy["frozen"].mean()), "acc_no_slope": float(buggy.mean()),
+ "acc_readout": float(readout.mean()), "acc_no_slope": float(buggy.mean()),
  "angle_start": float(begin.mean()), "angle_end": float(end.mean()),
+ "first_low": float(first.min()), "first_high": float(first.max()),
+ "late_low": float(late.min()), "late_high": float(late.max()),
  "memorised": float(memorised.min()),
  "probe_untrained": float(untrained.mean()), "probe_noise": float(on_noise.mean()),
  "probe_truth": float(on_truth.mean())}
