@@ -108,15 +108,19 @@ def build_table(entry: Mapping[str, Any]) -> str:
     return _table([*head, "goal", "kept"], rows)
 
 
-def write_tables() -> None:
-    """Bring results.md up to date with results.json."""
-    results = json.loads(RESULTS.read_text("utf-8"))
+def tables(results: Mapping[str, Any]) -> str:
+    """The Markdown of results.md."""
     parts = ["# Results", "Written by `python benchmarks/tables.py` from `results.json`."]
     if entry := results.get("weights"):
         parts += ["## Weights", _origin(entry), weights_table(entry), kinds_table(entry)]
     if entry := results.get("build_time"):
         parts += ["## Time to build", _origin(entry), build_table(entry)]
-    write_if_changed(HERE / "results.md", "\n\n".join(parts) + "\n")
+    return "\n\n".join(parts) + "\n"
+
+
+def write_tables() -> None:
+    """Bring results.md up to date with results.json."""
+    write_if_changed(HERE / "results.md", tables(json.loads(RESULTS.read_text("utf-8"))))
 
 
 if __name__ == "__main__":

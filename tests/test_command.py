@@ -175,7 +175,7 @@ PAYLOADS = [
     "\ufeff<script>pwned()</script>",
     "<\u200bscript>pwned()</script>",
 ]  # fmt: skip
-SHOWN = 40  # at least so many of the texts made of them are harmless, and get built
+SHOWN = 30  # at least so many of them are harmless somewhere, and get built
 
 
 def is_accepted(text: str) -> bool:
@@ -187,40 +187,41 @@ def is_accepted(text: str) -> bool:
         return False
 
 
+def question(number: int, payload: str, places: set[str]) -> str:
+    """A question with the payload in some of its places."""
+    line = " ".join(payload.split())
+    also = " ".join(line.split()[:8])
+
+    def at(place: str, text: str, otherwise: str = "") -> str:
+        return text if place in places else otherwise
+
+    return (
+        f"{number}. {at('words', line, 'Why?')}\n"
+        f"Title: {number} {at('title', line)}\n"
+        + at("headers", f"Topic: {line}\nTags: {line}\nAlso asked: {also}\n")
+        + f"\n{at('short', payload, 'So.')}\n"
+        + at("depth", f"\n## In depth\n\n{payload}\n")
+        + at("said", f"\n## Often said\n> {line}\n\n{payload}\n")
+        + at("asked", f"\n## Follow-ups\n### {line}\n\n{payload}\n")
+    )
+
+
+PLACES = ("words", "title", "headers", "short", "depth", "said", "asked")
+
+
 def hostile_bank() -> str:
     """One bank of all payloads, in every place where they are not refused."""
-    places = [
-        places
-        for payload in PAYLOADS
-        for line in [" ".join(payload.split())]
-        for places in (
-            ("So.", line, "Why?"),
-            ("So.", "", line),
-            (payload, "", "Why?"),
-            (f"So.\n\n## In depth\n\n{payload}\n\n## Often said\n> {line}\n\n{payload}\n\n## Follow-ups\n### {line}\n\n{payload}", "", "Why?"),
-        )
-    ]  # fmt: skip
-
-    def question(number: int, answer: str, header: str, words: str) -> str:
-        shown = (
-            f"Topic: {header}\nTags: {header}\nAlso asked: {' '.join(header.split()[:8])}\n"
-            if header
-            else ""
-        )
-        return f"{number}. {words}\nTitle: {number} {header or words}\n{shown}\n{answer}\n"
-
-    kept = [p for p in places if is_accepted("T\n\n" + question(1, *p))]
-    assert len(kept) >= SHOWN
-    assert len(kept) < len(places)
-    titles = [
-        t
-        for p in PAYLOADS
-        for t in [" ".join(p.split())]
-        if is_accepted(f"T {t}\n\n1. Why?\n\nSo.\n\n© {t}\n")
-    ]
-    title = " ".join(titles)
-    numbered = (question(n, *p) for n, p in enumerate(kept, 1))
-    return f"T {title}\n{title}\n\n" + "\n".join(numbered) + f"\n© 2026 {title[:150]}\n"
+    kept = []
+    for payload in PAYLOADS:
+        places = {p for p in PLACES if is_accepted("T\n\n" + question(1, payload, {p}))}
+        if places:
+            kept.append((payload, places))
+    assert SHOWN <= len(kept) < len(PAYLOADS)
+    assert any("short" not in places for _, places in kept)
+    lines = [" ".join(payload.split()) for payload in PAYLOADS]
+    title = " ".join(t for t in lines if is_accepted(f"T {t}\n\n1. Why?\n\nSo.\n\n© {t}\n"))
+    questions = [question(number, *entry) for number, entry in enumerate(kept, 1)]
+    return "\n".join([f"T {title}\n{title}\n", *questions, f"© 2026 {title[:150]}"])
 
 
 class Running(HTMLParser):
@@ -285,8 +286,11 @@ def test_nothing_can_run_in_the_built_site(hostile: tuple[Path, Path]) -> None:
     # The theme has a link of its own to `javascript:void(0)`.
     assert site.found == good.found
     assert site.scripts == good.scripts
-    for config in re.findall(r'id="?__config"? type="?application/json"?>(.*?)</script>', (hostile[1] / "index.html").read_text("utf-8")):  # fmt: skip
-        assert "pwned" not in config
+    (config,) = re.findall(
+        r'<script id="__config" type="application/json">(.*?)</script>',
+        (hostile[1] / "index.html").read_text("utf-8"),
+    )
+    assert "pwned" not in config
 
 
 def test_titles_in_heads_and_navigation_are_text(hostile: tuple[Path, Path]) -> None:
@@ -325,4 +329,4 @@ def test_nothing_runs_in_a_browser(hostile: tuple[Path, Path], browser: Browser)
             page.goto(served.url + path)
             page.evaluate("document.querySelectorAll('article *').forEach(e => { e.dispatchEvent(new MouseEvent('mouseover', {bubbles: true})) })")  # fmt: skip
             assert page.evaluate("window.hit") is None, path
-        assert not [sent.path for sent in served.log if "passwd" in sent.path or sent.path == "x"]
+        assert [sent.path for sent in served.log if sent.status != 200] == []

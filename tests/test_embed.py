@@ -97,7 +97,7 @@ def test_parameters_are_folded(tmp_path: Path) -> None:
 FRAME = """<div><style scoped>td { color: red }</style><table border="1" class="dataframe"><thead>
 <tr style="text-align: right;"><th></th><th colspan="2" halign="left">a_b_c</th></tr>
 <tr><th></th><th>*x*</th><th>y</th></tr></thead><tbody>
-<tr><th rowspan="2" valign="top">plain</th><td>0.50</td><td>&lt;b&gt; &amp; 2 * 3 * 4</td></tr>
+<tr><th rowspan="2" valign="top">plain</th><td>0.50</td><td>&lt;b&gt; &amp; 2 * 3 * 4 {: onclick=x }</td></tr>
 <tr><td onclick="x()"><script>alert(1)</script>1</td><td><b>bold</b> <a href="javascript:x">l</a></td></tr>
 </tbody></table><p>2 rows</p></div>"""
 
@@ -108,7 +108,7 @@ def test_a_data_frame_becomes_a_table_of_ours(tmp_path: Path) -> None:
     assert table == (
         '<table class="data"><thead><tr><td></td><th colspan="2" scope="col">a_b_c</th></tr>'
         '<tr><td></td><th scope="col">*x*</th><th scope="col">y</th></tr></thead><tbody>'
-        '<tr><th rowspan="2" scope="row">plain</th><td>0.50</td><td>&lt;b&gt; &amp; 2 * 3 * 4</td></tr>'
+        '<tr><th rowspan="2" scope="row">plain</th><td>0.50</td><td>&lt;b&gt; &amp; 2 * 3 * 4 &#123;: onclick=x }</td></tr>'
         "<tr><td>1</td><td>bold l</td></tr></tbody>"
     )
     assert "plain text" not in shown
@@ -129,10 +129,14 @@ def test_a_frame_with_two_index_columns_keeps_its_spans() -> None:
 
 
 @given(st.lists(st.sampled_from("<table> <tr> <td> <th> </td> </tr> </table> <thead> </thead> <style> </style> x "
-       "<td/colspan=²> <td/colspan=99999999999> <td/rowspan=3> & &lt; <!-- --> <script> <".split()), max_size=25))  # fmt: skip
+       "<![x <td/colspan=²> <td/colspan=99999999999> <td/rowspan=3> & &lt; <!-- --> <script> <".split()), max_size=25))  # fmt: skip
 def test_no_table_runs_or_gives_a_traceback(parts: list[str]) -> None:
     shown = table_html(" ".join(parts).replace("/", " ").replace("< ", "</"))
     assert not foreign(shown)
+
+
+def test_a_table_that_no_parser_reads_falls_back_to_text() -> None:
+    assert table_html("<table><tr><td><![x</td></tr></table>") == ""
 
 
 def test_what_is_no_table_falls_back_to_text(tmp_path: Path) -> None:
@@ -240,6 +244,7 @@ def test_a_hostile_svg_is_refused(before: str, after: str, said: str, tmp_path: 
         (code("x", {"output_type": "display_data", "metadata": {}, "data": {}}), "an output of type unknown"),
         (prose("<script>x</script>"), "raw HTML in the text"),
         (prose("x\n==="), "a line that becomes a heading"),
+        (prose("```\nx"), "this code block never ends"),
         (prose("[x](javascript:y)"), "a link to 'javascript:'"),
     ],
 )  # fmt: skip
@@ -267,6 +272,19 @@ def test_a_claim_shows_sentence_code_and_measured_value(tmp_path: Path) -> None:
     assert "a_b_c *x* **y** 2 * 3 * 4 z $5 [l](m) <i>n</i> &amp; {: #o } | {{p}}" in text
     # The sentence stands above: the code begins with what follows it.
     assert "claim gap-is-large:" not in text
+
+
+@pytest.mark.parametrize("end", ["{: onclick=x }", "\n{: onclick=x }", "{ .a #b }"])
+def test_no_words_of_a_notebook_set_attributes(end: str, tmp_path: Path) -> None:
+    table = f"<table><tr><th>a {end}</th><td>{end}</td></tr></table>"
+    cells = [
+        claim("gap-is-large", f"A gap {' '.join(end.split())}", f"0.2 {end}"),
+        code(f"x  # {' '.join(end.split())}", printed(f"x {end}"), value("x", html=table)),
+        code("d()", value("", svg=SVG), alt=f"A gap {end}", caption=f"A gap {end}"),
+        prose(f"A *b* {end}\n\n- c {end}\n\n## D {end}"),
+    ]
+    shown = page(tmp_path, *cells)
+    assert shown.count("onclick=x" if "onclick" in end else ".a #b") >= 9
 
 
 def test_prose_of_a_notebook_is_woven_and_its_headings_lowered(tmp_path: Path) -> None:

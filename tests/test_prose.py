@@ -188,6 +188,7 @@ def test_alt_texts_and_captions_take_numbers() -> None:
         ("<https://a.org> a<br>b <kbd>c</kbd>",) * 2,
         ("`<b>` `a < b`", "<code>&#60;b&#62;</code> <code>a &#60; b</code>"),
         ("`a > b` `[c]`", "`a > b` `[c]`"),
+        ("`&#` ``a & `b` ``", "<code>&#38;&#35;</code> <code>a &#38; &#96;b&#96;</code>"),
         ("a \x1a b", "a  b"),
     ],
 )  # fmt: skip

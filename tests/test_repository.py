@@ -10,6 +10,7 @@ import pytest
 
 from stages.front import counts, counts_sentence
 from stages.pages import Assembled, assemble
+from stages.prose import cut
 from stages.records import Question
 from stages.validate import SHORT_WORDS
 
@@ -49,14 +50,20 @@ def test_each_notebook_has_a_question(ours: Assembled) -> None:
     assert {p.stem for p in (ROOT / "notebooks").glob("*.py")} == set(ours.evidence)
 
 
+def prose_words(text: str) -> int:
+    """Words of prose: without formulas, code, citations and the rules of tables."""
+    words = " ".join(segment.text for segment in cut(text) if segment.kind == "text")
+    return len(re.findall(r"\w[^\s|]*", re.sub(r"\[[@#][\w-]+\]", " ", words)))
+
+
 def standard_faults(question: Question, ours: Assembled) -> list[str]:
     """What a finished page lacks of the standard that CONTRIBUTING.md and the style guide set."""
     evidence, page = (
         ours.evidence[question.stem],
         next(p for p in ours.pages if p.stem == question.stem),
     )
-    words = len(question.depth.text.split()) if question.depth else 0
-    follow_ups = [len(item.answer.text.split()) for item in question.follow_ups]
+    words = prose_words(question.depth.text) if question.depth else 0
+    follow_ups = [prose_words(item.answer.text) for item in question.follow_ups]
     faults = {
         f"in depth has {words} words, not 500 to 1,000": not 500 <= words <= 1000,
         "fewer than 4 claims": len(evidence.claims) < 4,

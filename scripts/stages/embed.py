@@ -10,7 +10,6 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-import html
 import re
 import struct
 import xml.etree.ElementTree as ET
@@ -19,7 +18,16 @@ from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from typing import Any
 
-from stages.prose import CONTROL, Sources, inline_html, literal, open_fences, value_of, weave
+from stages.prose import (
+    CONTROL,
+    Sources,
+    escape,
+    inline_html,
+    literal,
+    open_fences,
+    value_of,
+    weave,
+)
 from stages.records import Block, Cell, Claim, Evidence, Fault
 from stages.validate import published_faults
 
@@ -169,8 +177,11 @@ class _TableReader(HTMLParser):
 def table_html(source: str) -> str:
     """A table's HTML (a DataFrame's, say) → a plain, scrollable table; '' if it holds none."""
     reader = _TableReader()
-    reader.feed(source)
-    reader.close()
+    try:
+        reader.feed(source)
+        reader.close()
+    except AssertionError:  # Python's parser gives up on some declarations
+        return ""
     rows = [row for row in reader.rows if row]
     if not rows:
         return ""
@@ -183,7 +194,7 @@ def table_html(source: str) -> str:
         attributes = f' scope="{"col" if in_head else "row"}"' if tag == "th" else ""
         attributes += f' colspan="{columns}"' if columns > 1 else ""
         attributes += f' rowspan="{height}"' if height > 1 else ""
-        return f"<{tag}{attributes}>{html.escape(words)}</{tag}>"
+        return f"<{tag}{attributes}>{escape(words)}</{tag}>"
 
     lines = [
         "<tr>" + "".join(cell(c, i < heads) for c in row) + "</tr>" for i, row in enumerate(rows)
@@ -205,7 +216,7 @@ def _text_output(text: str) -> str:
     text = CONTROL.sub("\ufffd", "\n".join(printed))
     lines = len(printed)
     # A blank line would end the HTML block for a Markdown parser: an entity keeps it whole.
-    body = html.escape(text, quote=False).replace("\n", "&#10;")
+    body = escape(text).replace("\n", "&#10;")
     block = f'<pre class="output" tabindex="0"><code class="nohighlight">{body}</code></pre>'
     if lines <= FOLD_LINES:
         return block

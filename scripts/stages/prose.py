@@ -222,11 +222,11 @@ def unsafe_link(target: str) -> str:
 def _code(text: str) -> str:
     """A piece of code as Markdown leaves it alone.
 
-    In a code span, md_in_html takes `</div>` for the end of the block around it: such a span is
-    written as HTML.
+    In a code span, md_in_html takes `</div>` for the end of the block around it, and loses its way
+    at `&#`: such a span is written as HTML.
     """
     ticks = _TICKS.match(text)
-    if not ticks or "<" not in text or (len(ticks[0]) > 2 and "\n" in text):
+    if not ticks or not re.search("[<&]", text) or (len(ticks[0]) > 2 and "\n" in text):
         return text
     return f"<code>{literal(' '.join(text.strip('`').split()))}</code>"
 
@@ -361,19 +361,24 @@ def too_deep(text: str) -> int | None:
     return None
 
 
+def escape(text: str) -> str:
+    """Words for HTML that stands in Markdown, where a brace can begin a list of attributes."""
+    return html.escape(text, quote=False).replace("{", "&#123;")
+
+
 def inline_html(text: str) -> str:
     """A sentence with code spans and maths → HTML for places where Markdown is not read."""
     shown = ""
     for segment in cut(text.strip()):
         if segment.kind == "code":
-            shown += f"<code>{html.escape(segment.text.strip('`').strip())}</code>"
+            shown += f"<code>{escape(segment.text.strip('`').strip())}</code>"
         elif segment.kind == "text":
-            shown += html.escape(segment.text, quote=False)
+            shown += escape(segment.text)
         else:
             try:
                 shown += to_mathml(segment.text, display=False)
             except MathsError:
-                shown += html.escape(segment.text)
+                shown += escape(segment.text)
     return shown
 
 

@@ -14,6 +14,7 @@ from stages.prose import (
     DEEPEST,
     Sources,
     Woven,
+    open_fences,
     too_deep,
     typed_numbers,
     unsafe_link,
@@ -113,9 +114,14 @@ def published_faults(
     if (deep := too_deep(block.text)) is not None:
         todo = f"use at most {DEEPEST} levels of quotes and lists"
         return [Fault(path, block.line + deep, "this text is nested too deeply", todo)]
+    if (opened := open_fences(block.text.split("\n"))[1]) is not None:
+        return [Fault(path, block.line + opened, "this code block never ends", "close it")]
     scanner = _Scanner(headings)
-    scanner.feed(_markdown().reset().convert(_AROUND.format(woven.text)))
-    scanner.close()
+    try:
+        scanner.feed(_markdown().reset().convert(_AROUND.format(woven.text)))
+        scanner.close()
+    except AssertionError:  # Python's parser gives up on some declarations
+        scanner.found.append(("raw HTML <!…>", "write &lt; for '<'"))
     for entity in set(re.findall(r"&(?:#\d+|lt);", scanner.code)):
         if entity not in block.text:
             todo = "put it between two lines of ```"
@@ -174,7 +180,10 @@ def question_faults(
     for text, line in lines_of_words(question):
         if _RAW_HTML.search(text):
             faults.append(Fault(path, line, "raw HTML in a title or header", "write it in words"))
-    faults += weave(Block(question.text, question.line), Sources(path, literal=True)).faults
+    asked = Block(question.text, question.line)
+    woven = weave(asked, Sources(path, literal=True))
+    # In its heading the question starts no list and no quote.
+    faults += woven.faults or published_faults(Woven(f"So {woven.text}"), asked, path)
     for reference in question.references:
         if reference.key not in references:
             what = f"reference '{reference.key}' is never cited"
