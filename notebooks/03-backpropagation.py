@@ -444,7 +444,8 @@ def plain(weights, x):
 
 # %% [markdown]
 # With checkpoints, each piece is run forward a second time when its turn comes, and then
-# forgotten. `most` counts the layers' activations held at the worst moment.
+# forgotten. `most` counts the layers' activations held at the worst
+# moment of the way back (running the pieces forward holds no more).
 
 # %%
 def checkpointed(weights, x, length):
