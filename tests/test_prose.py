@@ -190,6 +190,10 @@ def test_alt_texts_and_captions_take_numbers() -> None:
         ("`a > b` `[c]`", "`a > b` `[c]`"),
         ("`&#` ``a & `b` ``", "<code>&#38;&#35;</code> <code>a &#38; &#96;b&#96;</code>"),
         ("a \x1a b", "a  b"),
+        ("`` ``` {```", "&#96;&#96; <code>&#123;</code>"),
+        ("``a `b` c`` ```d``` `e", "<code>a &#96;b&#96; c</code> <code>d</code> &#96;e"),
+        (r"\`a\` \\`", "&#96;a&#96; \\\\&#96;"),
+        ("`a\n> {: b }`", "<code>a &#62; &#123;: b &#125;</code>"),
     ],
 )  # fmt: skip
 def test_what_markdown_could_misread_is_shown_as_it_stands(text: str, shown: str) -> None:

@@ -28,6 +28,7 @@ CONTROL = re.compile(
 _FENCE = re.compile(r"[ \t]*(`{3,}|~{3,})(.*)")
 _LANGUAGE = re.compile(r"[ \t]*[\w+#.-]*")
 _TICKS = re.compile(r"`+")
+_PLAIN_SPAN = re.compile(r"`[^`<&\n]+`")
 _LIST_ITEM = re.compile(r" {0,3}(?:[-*+]|\d+\.)[ \t]")
 _LEVEL = re.compile(r"[ \t]*(?:>|(?:[-*+]|\d+\.)(?=[ \t]))")
 _HELD = "\x1a"  # stands for a piece of code or maths while the words around it are read
@@ -43,6 +44,7 @@ _COMMAND = re.compile(
       \((?P<target>[^\s()<>{_HELD}]*+(?:\([^\s()<>{_HELD}]*+\)[^\s()<>{_HELD}]*+)?+)
       (?:[ ]"[^"\n{_HELD}]*+")?\)))
   | (?P<bracket>\[)
+  | (?P<tick>`)
   | (?P<allowed></?(?:{"|".join(ALLOWED_TAGS)})\ ?/?>)
   | (?P<address><(?P<url>https?://[^\s<>"'`{_HELD}]+)>)
   | (?P<tag><[A-Za-z/!?])
@@ -222,11 +224,11 @@ def unsafe_link(target: str) -> str:
 def _code(text: str) -> str:
     """A piece of code as Markdown leaves it alone.
 
-    In a code span, md_in_html takes `</div>` for the end of the block around it, and loses its way
-    at `&#`: such a span is written as HTML.
+    Python-Markdown has rules of its own for several backticks, and its md_in_html takes `</div>`
+    in a code span for the end of the block around it: what is not plain is written as HTML.
     """
     ticks = _TICKS.match(text)
-    if not ticks or not re.search("[<&]", text) or (len(ticks[0]) > 2 and "\n" in text):
+    if not ticks or (len(ticks[0]) > 2 and "\n" in text) or _PLAIN_SPAN.fullmatch(text):
         return text
     return f"<code>{literal(' '.join(text.strip('`').split()))}</code>"
 
@@ -280,7 +282,7 @@ class _Weaver:
     def command(self, match: re.Match[str]) -> str:
         kind, text = match.lastgroup or "", match[0]
         if kind == "escape":
-            return literal(text[1]) if text[1] in "[]{}<$&~|" else text
+            return literal(text[1]) if text[1] in "[]{}<$&~|`" else text
         if kind == "tag":
             todo = f"write &lt; for '<', or one of: {', '.join(ALLOWED_TAGS)}"
             return self.fault("raw HTML in the text", todo) + literal(text)
@@ -297,7 +299,7 @@ class _Weaver:
             return self.reference(match["key"])
         if kind in ("allowed", "address", "entity"):
             return text
-        return re.sub(r"[\[{]", lambda m: literal(m[0]), html.escape(text, quote=False))
+        return re.sub(r"[\[{`]", lambda m: literal(m[0]), html.escape(text, quote=False))
 
     def link(self, text: str, target: str) -> str:
         if text.startswith("!"):
