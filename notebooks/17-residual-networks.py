@@ -220,7 +220,7 @@ runs = {(kind, depth): train(depth, kind == "residual") for kind, depth in kinds
 
 # %% [markdown]
 # How much each gets right at the end, as a mean over the seeds. The test images lag little
-# behind. The degradation starts before 18 layers.
+# behind. At 18 layers the degradation already shows.
 
 # %% tolerance=0.25
 test = {key: error(run["net"], x_test, y_test, key[0] == "residual") for key, run in runs.items()}

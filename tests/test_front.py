@@ -113,7 +113,7 @@ def test_the_home_page_lists_every_question_and_says_what_is_checked() -> None:
     text = words(shown)
     assert 'A *bank* of <=> "questions" & more' in text
     assert "A first line, a_b_c" in text
-    assert '1. Why & "so" ✓ 1 claims Why a_b?' in text
+    assert '1. Why & "so" ✓ 1 claim Why a_b?' in text
     assert "3. When x {: .z }?" in text
     assert re.findall(r'href="(questions/[^"]*)"', shown) == [
         f"questions/{BANK.questions[n].stem}.md" for n in (0, 2, 1)

@@ -143,7 +143,7 @@ def test_the_readmes_counts_are_filled_in(tmp_path: Path) -> None:
     readme.write_text("a\n<!-- counts -->\nold\n<!-- /counts -->\nb\n", "utf-8")
     write_counts(done, readme)
     assert readme.read_text("utf-8") == (
-        "a\n<!-- counts -->\n1 questions, not yet checked by an experiment.\n<!-- /counts -->\nb\n"
+        "a\n<!-- counts -->\n1 question, not yet checked by an experiment.\n<!-- /counts -->\nb\n"
     )
     readme.write_text("no marks", "utf-8")
     write_counts(done, readme)

@@ -418,6 +418,7 @@ def test_refusals_name_line_fault_and_remedy(text: str, line: int, what: str, to
         ("T\n\n1. Why?\n\nSo.\n".encode("utf-16"), 1, "byte 0xff at offset 0 is not UTF-8"),
         ("é\n".encode() + b"\x80", 2, "byte 0x80 at offset 3 is not UTF-8"),
         (b"a\xed\xa0\x80", 1, "byte 0xed at offset 1 is not UTF-8"),
+        (b"\xef\xbb\xbfab\xff", 1, "byte 0xff at offset 5 is not UTF-8"),
     ],
 )
 def test_bytes_that_are_not_utf8_are_refused_with_their_offset(

@@ -36,12 +36,14 @@ def counts(bank: Bank, evidence: Mapping[str, Evidence]) -> dict[str, int]:
 def counts_sentence(counted: Mapping[str, int]) -> str:
     """How much is there and how much of it is checked, in words."""
     questions, checked, unchecked = counted["questions"], counted["checked"], counted["unchecked"]
+    asked = f"{questions} question{'s' * (questions != 1)}"
     if not checked:
-        return f"{questions} questions, not yet checked by an experiment."
-    claims = counted["claims"]
-    said = f"{questions} questions, {checked} of them finished, with {claims} claims checked."
+        return f"{asked}, not yet checked by an experiment."
+    claims = f"{counted['claims']} claim{'s' * (counted['claims'] != 1)}"
+    said = f"{asked}, {checked} of them finished, with {claims} checked."
     if unchecked:
-        said += f" The other {unchecked} have a short answer, not yet checked by an experiment."
+        rest = f"other {unchecked} have" if unchecked != 1 else "other one has"
+        said += f" The {rest} a short answer, not yet checked by an experiment."
     return said
 
 

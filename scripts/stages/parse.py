@@ -76,7 +76,7 @@ def decode(path: str, stem: str, data: bytes) -> SourceFile:
         Refused: not UTF-8 (with the offset), empty, control characters, or a gigantic line.
     """
     try:
-        text = data.decode("utf-8-sig")
+        text = data.decode("utf-8")  # a BOM goes with what is invisible
     except UnicodeDecodeError as error:
         where = data[: error.start].count(b"\n") + 1
         raise Refused(

@@ -81,7 +81,9 @@ def describe(question: Question, evidence: Evidence | None = None) -> str:
 
 def reading_minutes(parts: Sequence[str]) -> int:
     """Minutes to read `parts` at 220 words a minute, at least 1."""
-    words = sum(len(re.sub(r"<[^>]*>", " ", part).split()) for part in parts)
+    # A formula is read as a word: MathML has a tag for each of its symbols.
+    texts = (re.sub(r"<math.*?</math>", "x", part) for part in parts)
+    words = sum(len(re.sub(r"<[^>]*>", " ", text).split()) for text in texts)
     return max(1, math.ceil(words / WORDS_A_MINUTE))
 
 
