@@ -232,7 +232,7 @@ for (kind, depth), run in runs.items():
 # %% [markdown]
 # The curves show the training error, where a bigger network ought to have the advantage.
 
-# %% alt="Training error over 150 steps. Plain with 10 and residual with 34 layers fall close to zero. Plain with 18 layers falls later and ends at {{plain18:.2f}}. Plain with 34 layers falls slowly and ends at {{plain34:.2f}}, with the range of its seeds far above the others." caption="The deeper the plain network, the worse it has fitted its own training data, so this is not overfitting. Lines are means over five seeds, bands their range."
+# %% alt="Training error over 150 steps. Plain with 10 and residual with 34 layers fall close to zero. Plain with 18 layers falls later and ends at {{plain18:.2f}}. Plain with 34 layers falls slowly and ends at {{plain34:.2f}}, with the range of its seeds far above the others." caption="The deeper the plain network, the worse it has fitted its own training data, so this is not overfitting. The numbers in the legend count layers. Lines are means over five seeds, bands their range."
 fig, ax = plt.subplots()
 looks = {("plain", 10): (BLUE, "o--"), ("plain", 18): (GREY, "^--"),
          ("plain", 34): (ORANGE, "s-"), ("residual", 34): (GREEN, "D-")}
@@ -516,7 +516,7 @@ cosines = {"plain": agreement(start_net, False), "residual": agreement(start_net
 # %% [markdown]
 # Forward on the left, backward on the right: the first weight matrix of each block.
 
-# %% alt="Two panels, both before training. Left: nearest-neighbour accuracy along 16 blocks; the plain network falls to {{signal_plain:.2f}}, chance, by the tenth, the residual one declines slowly to {{signal_residual:.2f}}. Right: the cosine between the gradients of two halves of the data, block by block; near zero in the plain network except in the last blocks, in the residual one rising from the first to nearly one." caption="Before training the deep plain network has already mixed the classes, and two halves of the data disagree about where its weights should go. Dashed line: chance, or no agreement. Means over five seeds, bands their range."
+# %% alt="Two panels, both before training. Left: nearest-neighbour accuracy along 16 blocks; the plain network falls to {{signal_plain:.2f}}, chance, by the tenth, the residual one declines slowly to {{signal_residual:.2f}}. Right: the cosine between the gradients of two halves of the data, block by block; near zero in the plain network except in the last blocks, in the residual one rising steadily along the blocks." caption="Before training the deep plain network has already mixed the classes, and two halves of the data disagree about where its weights should go. Dashed line: chance, or no agreement. Means over five seeds, bands their range."
 fig, (left, right) = plt.subplots(1, 2)
 for kind, colour, style in (("plain", ORANGE, "s-"), ("residual", GREEN, "D-")):
     for ax, values in ((left, signal[kind]), (right, cosines[kind][::2])):
