@@ -17,7 +17,7 @@ serve: $(SITE_TOOLS)  ## set everything up and serve the site, live on every cha
 	$(BUILD) serve
 
 test: $(TEST_TOOLS) lint  ## set everything up and run every test
-	.venv/bin/python -m pytest --cov --cov-report=term:skip-covered
+	.venv/bin/python -m pytest --cov=scripts --cov-report=term:skip-covered
 
 lint: $(TEST_TOOLS)  ## linter and strict types
 	.venv/bin/ruff check .

@@ -48,9 +48,12 @@ def served(site: Path, server: Served) -> str:
     return server.url
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """A Chromium, without a window."""
+    """A Chromium, without a window; it ends with its module.
+
+    While Playwright runs, so does its event loop, and the runner of the notebooks needs its own.
+    """
     found = chromium.installed()
     if not found:
         pytest.fail(chromium.MISSING, pytrace=False)
