@@ -161,6 +161,17 @@ def _new(args: argparse.Namespace) -> int:
     return 0
 
 
+def _from(least: int) -> Callable[[str], int]:
+    """A reader of whole numbers of at least `least`, for arguments."""
+
+    def number(text: str) -> int:
+        if not text.isdecimal() or int(text) < least:
+            raise argparse.ArgumentTypeError(f"'{text}' is not a whole number from {least}")
+        return int(text)
+
+    return number
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="build.py", description=__doc__)
     verbs = parser.add_subparsers(metavar="verb", required=True)
@@ -179,8 +190,8 @@ def _parser() -> argparse.ArgumentParser:
         sub.add_argument("--notebooks", type=Path, help="the folder of notebooks")
 
     new = verb("new", _new, "write skeletons of a text and its notebook")
-    new.add_argument("number", type=int)
-    new.add_argument("question")
+    new.add_argument("number", type=int, help="the next number")
+    new.add_argument("question", help="the question, in quotes")
     inputs(new)
 
     pages = verb(
@@ -190,20 +201,22 @@ def _parser() -> argparse.ArgumentParser:
     pages.add_argument("--output", type=Path, default=PAGES, help="where the pages go")
 
     books = verb("notebooks", _notebooks, "execute the notebooks whose inputs changed")
-    books.add_argument("stems", nargs="*", metavar="STEM")
+    books.add_argument("stems", nargs="*", metavar="STEM", help="which; all without one")
     books.add_argument("--notebooks", type=Path, help="the folder of notebooks")
     books.add_argument("--all", action="store_true", help="execute also those that are up to date")
     books.add_argument(
-        "--jobs", type=int, default=os.cpu_count() or 1, help="how many side by side"
+        "--jobs", type=_from(1), default=os.cpu_count() or 1, help="how many side by side"
     )
     books.add_argument("--check", action="store_true", help="only say which are stale")
-    books.add_argument("--seed", type=int, help="try the claims under another seed; keep nothing")
+    books.add_argument(
+        "--seed", type=_from(0), help="try the claims under another seed; keep nothing"
+    )
     books.add_argument(
         "--portable",
         action="store_true",
         help="try the claims with another instruction set and two threads; keep nothing",
     )
-    books.add_argument("--time-limit", type=float, default=300, help="seconds for one cell")
+    books.add_argument("--time-limit", type=_from(1), default=300, help="seconds for one cell")
 
     site = verb("site", _site, "pages, then a strict MkDocs build")
     inputs(site)
@@ -237,6 +250,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
             0,
             error.strerror or str(error),
             "mend it and run again",
+        )
+        print(fault, file=sys.stderr)
+        return 1
+    except ModuleNotFoundError as error:
+        fault = Fault(
+            "scripts/build.py",
+            0,
+            f"the package {error.name} is not installed for {sys.executable}",
+            "set up with `make site`, then run .venv/bin/python scripts/build.py",
         )
         print(fault, file=sys.stderr)
         return 1

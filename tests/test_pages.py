@@ -171,3 +171,12 @@ def test_no_text_gives_a_traceback_on_the_way_to_its_pages(lines: list[str]) -> 
     else:
         for question in bank.questions:
             assert not render_page(question, None, bank).faults
+
+
+def test_a_notebook_that_belongs_to_no_question_is_refused(tmp_path: Path) -> None:
+    root = Path(__file__).resolve().parents[1]
+    shutil.copytree(root / "notebooks", tmp_path / "notebooks")
+    stored = tmp_path / "notebooks" / "03-backpropagation.ipynb"
+    stored.rename(stored.with_name("03-backprop.ipynb"))
+    with pytest.raises(Refused, match=r"03-backprop\.ipynb: belongs to no question; name it 03-"):
+        assemble(root / "source", tmp_path / "notebooks")

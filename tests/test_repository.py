@@ -42,7 +42,8 @@ def test_all_questions_are_answered(ours: Assembled) -> None:
         assert question.stem == Path(question.path).stem
         assert len(question.short.text.split()) <= SHORT_WORDS, question.stem
         assert question.topic in TOPICS, question.stem
-        assert question.level and question.tags and question.also_asked and question.see_also
+        for header in ("level", "tags", "also_asked", "see_also"):
+            assert getattr(question, header), f"{question.stem} has no header {header}"
         assert "title" in {name.lower() for name in question.header_lines}, question.stem
 
 

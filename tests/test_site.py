@@ -265,3 +265,11 @@ def test_what_mkdocs_warns_of_names_the_page() -> None:
         "mkdocs.yml: Something else; mend it",
     ]
     assert str(refusal(ValueError("counted"))) == "mkdocs.yml: counted; mend it"
+
+
+@pytest.mark.parametrize("kept", [".git", "CNAME"])
+def test_a_clone_of_a_published_branch_is_not_replaced(tmp_path: Path, kept: str) -> None:
+    for name in ("404.html", "index.html", "questions.json", kept):
+        (tmp_path / name).write_text("x", "utf-8")
+    with pytest.raises(Refused, match=f"holds {kept}"):
+        check_output(tmp_path)

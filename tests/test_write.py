@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from stages.records import Refused
 from stages.write import LISTING, swap_folder, write_if_changed, write_tree
 
 
@@ -135,3 +136,11 @@ def test_a_swap_that_fails_takes_the_first_rename_back(tmp_path: Path) -> None:
     assert names(tmp_path) == ["site/a"]
     with pytest.raises(OSError, match="No such file"):
         swap_folder(tmp_path / "gone", tmp_path / "never")
+
+
+def test_a_file_of_the_users_is_not_overwritten(tmp_path: Path) -> None:
+    (tmp_path / "page.md").write_text("mine", "utf-8")
+    with pytest.raises(Refused, match="no earlier build wrote it"):
+        write_tree(tmp_path, {"page.md": b"theirs", "other.md": b"new"})
+    assert (tmp_path / "page.md").read_text("utf-8") == "mine"
+    assert not (tmp_path / "other.md").exists()

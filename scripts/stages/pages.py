@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -58,6 +59,18 @@ def pair_notebooks(
     return pairs, faults
 
 
+def _strays(questions: Sequence[Question], notebooks: Path) -> list[Fault]:
+    """Notebooks whose name is no page's: their page would be published without its evidence."""
+    stems = {question.stem for question in questions}
+    faults = []
+    for path in sorted(notebooks.glob("*.ipynb")):
+        if path.stem not in stems:
+            near = difflib.get_close_matches(path.stem, stems, 1)
+            todo = f"name it {near[0]}.ipynb" if near else "give it a question of its name"
+            faults.append(Fault(str(path), 0, "belongs to no question", todo))
+    return faults
+
+
 def assemble(
     source: Path,
     notebooks: Path,
@@ -83,6 +96,8 @@ def assemble(
         raise Refused([Fault(str(notebooks), 0, "no such folder", "name a folder of notebooks")])
     bank = parse_bank(read_source(source))
     pairs, faults = pair_notebooks(bank.questions, notebooks, by_number=by_number)
+    if pairs and not by_number:  # a folder written for this text
+        faults += _strays(bank.questions, notebooks)
     evidence: dict[str, Evidence] = {}
     for stem, path in pairs.items():
         try:
@@ -127,6 +142,10 @@ def write_counts(assembled: Assembled, readme: Path) -> None:
     text = readme.read_text("utf-8") if readme.is_file() else ""
     head, mark, rest = text.partition("<!-- counts -->\n")
     if mark:
+        if "<!-- /counts -->" not in rest:
+            line = head.count("\n") + 1
+            todo = "put <!-- /counts --> on a line after it"
+            raise Refused([Fault(readme.name, line, "<!-- counts --> is never closed", todo)])
         said = counts_sentence(counts(assembled.bank, assembled.evidence))
         tail = rest[rest.index("<!-- /counts -->") :]
         write_if_changed(readme, f"{head}{mark}{said}\n{tail}")

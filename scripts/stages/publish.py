@@ -131,7 +131,9 @@ def pages_address(remote: str, repository: Path) -> str | None:
     if domain.is_file() and (name := domain.read_text("utf-8").strip()):
         return f"https://{name}/"
     address = _ask(_Git(repository, _clean_environment()), "remote", "get-url", "--", remote)
-    match = re.search(r"github\.com[:/]([\w-]+)/([\w.-]+?)(?:\.git)?/?$", address or remote)
+    match = re.search(
+        r"(?:^|[/@.])github\.com[:/]([\w-]+)/([\w.-]+?)(?:\.git)?/?$", address or remote
+    )
     if not match:
         return None
     owner, name = match[1].lower(), match[2]

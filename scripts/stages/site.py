@@ -61,7 +61,13 @@ def check_output(output: Path) -> None:
     Raises:
         Refused: `output` is a file, or a folder with other things in it.
     """
-    if not output.exists() or all((output / name).is_file() for name in _MARKS):
+    if not output.exists():
+        return
+    for name in (".git", "CNAME"):  # a clone of a published branch, say
+        if (output / name).exists():
+            what = f"holds {name}, which a build would remove"
+            raise Refused([Fault(str(output), 0, what, "name another folder")])
+    if all((output / name).is_file() for name in _MARKS):
         return
     if not output.is_dir() or any(output.iterdir()):
         todo = "name a new folder, or one that an earlier build made"
@@ -103,7 +109,8 @@ def _workplace(output: Path) -> Iterator[Path]:
         with _locked(output.parent):
             for left in output.parent.iterdir():
                 if left.name.startswith(f".{output.name}.") and left.suffix == ".part":
-                    with suppress(BlockingIOError), _locked(left, wait=False):
+                    # Another build holds it, or has just removed it.
+                    with suppress(OSError), _locked(left, wait=False):
                         shutil.rmtree(left, ignore_errors=True)
             prefix = f".{output.name}."
             place = Path(tempfile.mkdtemp(prefix=prefix, suffix=".part", dir=output.parent))

@@ -8,6 +8,8 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
+from stages.records import Fault, Refused
+
 _CREATED_MODE = 0o666
 LISTING = ".generated"
 
@@ -50,10 +52,22 @@ def write_tree(folder: Path, files: Mapping[str, bytes]) -> list[str]:
 
     Files that an earlier call wrote and this one does not name are removed, with the folders this
     empties. A list of its own (`.generated`) tells them from files of the user's, which stay.
+
+    Raises:
+        Refused: a file of the user's stands where one of `files` should go; nothing is written.
     """
     listing = folder / LISTING
     listed = listing.read_text("utf-8", "replace") if listing.is_file() else ""
     before = listed.replace("\0", "").splitlines()
+    foreign = sorted(
+        name
+        for name, data in files.items()
+        if name not in before and (folder / name).is_file() and (folder / name).read_bytes() != data
+    )
+    if foreign:
+        todo = "name another folder, or move the file away"
+        what = "is there already, and no earlier build wrote it"
+        raise Refused([Fault(str(folder / name), 0, what, todo) for name in foreign])
     # The new names are listed before they are written: a killed run leaves nothing unlisted.
     write_if_changed(listing, "\n".join(sorted({*before, *files})) + "\n")
     changed = [name for name, data in files.items() if write_if_changed(folder / name, data)]
