@@ -23,7 +23,7 @@ LAZY = re.compile(r"workers/|search_index\.[0-9a-f]{8}\.json")
 
 def indexed(html: str) -> str:
     """The words that Material's search takes from a page's content."""
-    from material.plugins.search.plugin import Parser
+    from material.plugins.search.plugin import Parser  # type: ignore[import-untyped]
 
     parser = Parser()
     parser.feed(searched(html))

@@ -706,7 +706,9 @@ def weights(site: Path, *, site_url: str | None = None) -> dict[str, Any]:
     fetches only for a search and which no limit counts, to their weights.
     """
     built = Site(site, site_url or "")
-    search = re.compile(r"(^|/)(search_index\.json|workers/[^/]*\.js)$")
+    search = re.compile(
+        r"(^|/)(search_index(\.[0-9a-f]{8})?\.json|search-worker\.[0-9a-f]{8}\.js|workers/[^/]*\.js)$"
+    )
     return {
         "pages": {name: _weigh(built, name) for name in built.pages},
         "search": {name: built.sizes[name] for name in built.files if search.search(name)},
