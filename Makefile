@@ -42,7 +42,7 @@ publish: $(SITE_TOOLS)  ## build, check and push the site to the branch gh-pages
 lock: $(TEST_TOOLS)  ## renew the hash-locked requirements
 	$(PIP) --quiet uv
 	for name in requirements requirements-dev; do \
-	  .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --upgrade \
+	  .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-strip-extras --upgrade \
 	    --no-emit-index-url --custom-compile-command "make lock" $$name.in -o $$name.txt || exit 1; \
 	done
 

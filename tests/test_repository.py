@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 import subprocess
+from importlib import metadata
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from stages.front import counts, counts_sentence
 from stages.pages import Assembled, assemble
@@ -124,3 +127,22 @@ def test_ci_calls_the_test_command_of_the_readme() -> None:
     commands = [line for line in lines[1:] if line and not line.startswith(("#", "set ", "cd "))]
     assert commands == ["make test"]
     assert "make test" in (ROOT / "README.md").read_text("utf-8")
+
+
+@pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt"])
+def test_a_lock_names_the_extras_that_its_packages_ask_for(name: str) -> None:
+    """Else pip looks for a release of its own for `coverage[toml]`, and refuses a newer one."""
+    text = (ROOT / name).read_text("utf-8")
+    locked = [Requirement(line) for line in re.findall(r"^\S+==[^\s;\\]+", text, re.M)]
+    extras = {canonicalize_name(found.name): found.extras for found in locked}
+    asked = 0
+    for package in extras:
+        try:
+            needs = metadata.requires(package) or []
+        except metadata.PackageNotFoundError:  # of another platform
+            continue
+        for need in map(Requirement, needs):
+            if need.extras and (need.marker is None or need.marker.evaluate({"extra": ""})):
+                asked += 1
+                assert need.extras <= extras[canonicalize_name(need.name)], f"{package}: {need}"
+    assert asked
