@@ -9,14 +9,16 @@ TORCH_INDEX ?=
 SITE_TOOLS := .venv/.site-tools
 NOTEBOOK_TOOLS := .venv/.notebook-tools
 TEST_TOOLS := .venv/.test-tools
+# npm writes this file last. Without npm the site lacks its study mode, and says so.
+SCRIPTS := node_modules/.package-lock.json
 
 .PHONY: serve test lint notebooks pages site check publish lock clean help
 .DEFAULT_GOAL := help
 
-serve: $(SITE_TOOLS)  ## set everything up and serve the site, live on every change
+serve: $(SITE_TOOLS) $(SCRIPTS)  ## set everything up and serve the site, live on every change
 	$(BUILD) serve
 
-test: $(TEST_TOOLS) lint  ## set everything up and run every test
+test: $(TEST_TOOLS) $(SCRIPTS) lint  ## set everything up and run every test
 	.venv/bin/python -m pytest --cov=scripts --cov-report=term:skip-covered
 
 lint: $(TEST_TOOLS)  ## linter and strict types
@@ -30,13 +32,13 @@ notebooks: $(NOTEBOOK_TOOLS)  ## execute the notebooks whose code, versions or d
 pages: $(SITE_TOOLS)  ## write the Markdown pages
 	$(BUILD) pages
 
-site: $(SITE_TOOLS)  ## build the site into site/
+site: $(SITE_TOOLS) $(SCRIPTS)  ## build the site into site/
 	$(BUILD) site
 
 check: site  ## build the site and hold it against its gates
 	$(BUILD) check
 
-publish: $(SITE_TOOLS)  ## build, check and push the site to the branch gh-pages
+publish: $(SITE_TOOLS) $(SCRIPTS)  ## build, check and push the site to the branch gh-pages
 	$(BUILD) publish
 
 lock: $(TEST_TOOLS)  ## renew the hash-locked requirements
@@ -71,3 +73,7 @@ $(TEST_TOOLS): $(NOTEBOOK_TOOLS) requirements-dev.txt
 	$(PIP) --quiet --require-hashes -r requirements-dev.txt
 	.venv/bin/python tests/chromium.py
 	@touch $@
+
+$(SCRIPTS): package.json package-lock.json
+	@if command -v npm >/dev/null; then npm ci --silent && touch $@; else \
+	  echo "note: npm is not installed, so the study mode is left out; install Node.js 20 or newer" >&2; fi
