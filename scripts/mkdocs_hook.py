@@ -7,6 +7,7 @@ note) and hands the notebooks to their view. The work is done in `stages`.
 from __future__ import annotations
 
 import hashlib
+import re
 import sys
 from pathlib import Path
 from typing import Any, Literal
@@ -21,11 +22,13 @@ from mkdocs.plugins import CombinedEvent, event_priority
 from mkdocs.structure.files import Files
 from mkdocs.structure.pages import Page
 
-from stages import search, views
-from stages.front import navigation
+from stages import search, share, slim, study, views
+from stages.front import STUDY, navigation
 from stages.pages import Assembled, assemble, write_front, write_pages
 from stages.records import Refused
-from stages.render import escape_title
+from stages.site import GENERATED
+from stages.template import escape_title
+from stages.write import written_before
 
 # `mkdocs serve` builds again and again in one process: after a refused edit it goes on with the
 # last good text, and says on every page what was refused.
@@ -33,6 +36,7 @@ _serving = False
 _good: Assembled | None = None
 _refused: Refused | None = None
 _copies = views.Copies({}, {}, {})
+_pictures: dict[str, share.Picture] = {}
 
 
 def _root(config: MkDocsConfig) -> Path:
@@ -47,7 +51,7 @@ def on_startup(command: Literal["build", "gh-deploy", "serve"], dirty: bool) -> 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
     """Make the pages, and set what follows from the source text."""
-    global _good, _refused, _copies
+    global _good, _refused, _copies, _pictures
     root, bank_paths = _root(config), config.extra["bank"]
     try:
         _good = assemble(
@@ -78,9 +82,11 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
     except OSError as error:
         path = error.filename2 or error.filename
         raise Abort(f"{path}: {error.strerror}; mend it and build again") from error
-    config.nav = navigation(_good.bank)
+    by_hand = sorted(p.name for p in docs.glob("*.md") if p.name not in _good.front)
+    config.nav = navigation(_good.bank, _good.front, by_hand)
     config.site_name = escape_title(_good.bank.title)
     config.copyright = escape_title(_good.bank.rights) or config.copyright
+    _pictures = {} if _serving else share.pictures(_good.bank, _good.evidence)
     views.on_config(config)
     return config
 
@@ -97,14 +103,37 @@ def _hashed(path: str, files: Files) -> str:
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Put hashes into the names of our style sheets and of the script that loads the search."""
+    """Complete the script of the study page, and put hashes into the names of our files.
+
+    A page names the files that it alone needs in its front matter, as `scripts` and `styles`;
+    docs/overrides/main.html looks their hashed names up in `extra.assets`.
+    """
+    if ours := files.get_file_from_path(study.SCRIPT):
+        if script := study.study_script(_root(config)):
+            ours.content_bytes = script
+        else:
+            files.remove(ours)
+            print(f"note: {study.LEFT_OUT}", file=sys.stderr)
     config.extra_css = [_hashed(path, files) for path in config.extra_css]
+    config.extra_javascript = [_hashed(str(path), files) for path in config.extra_javascript]
     config.extra["search_worker"] = _hashed(search.WORKER, files)
+    config.extra["assets"] = {
+        file.src_uri: _hashed(file.src_uri, files)
+        for file in files
+        if re.fullmatch(r"assets/[\w-]+\.(css|js)", file.dest_uri)  # without a hash
+    }
+    files = share.on_files(files, config, _pictures)
     return views.on_files(files, config, _copies)
 
 
 def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Hand the views of notebooks to their stage."""
+    """Hand the views of notebooks to their stage; say what the study page lacks, if it does."""
+    if page.file.src_uri == STUDY and study.SCRIPT not in config.extra["assets"]:
+        return study.without_scheduler(html)
+    # Print shows where links lead that leave the site.
+    html = html.replace('<a href="http', '<a class="out" href="http')
+    if _good:
+        share.on_page_content(page, _good.bank, _good.evidence)
     return views.on_page_content(html, page)
 
 
@@ -114,6 +143,10 @@ def _before_search(
 ) -> dict[str, Any]:
     """Point 'edit this page' at a page's source text; show the search only what is searched."""
     page.edit_url = _edit_address(page, config)
+    if _good:
+        context["share"] = share.on_page_context(
+            page, config, _good.bank, _good.evidence, _pictures
+        )
     context["whole"] = page.content
     page.content = search.searched(page.content or "")
     return context
@@ -163,16 +196,19 @@ def on_post_page(output: str, page: Page, config: MkDocsConfig) -> str:
 
 @event_priority(-100)
 def on_post_build(config: MkDocsConfig) -> None:
-    """Let the browser fetch the search index only for a search."""
+    """Let the browser fetch the search index only for a search, and only styles that apply."""
     search.defer_index(Path(config.site_dir))
+    if not _serving:
+        slim.slim_site(Path(config.site_dir))
 
 
 def on_serve(server: LiveReloadServer, config: MkDocsConfig, builder: Any) -> LiveReloadServer:
     """Watch what pages are made from, and not what is made: one edit is one rebuild."""
     root, docs, bank_paths = _root(config), Path(config.docs_dir), config.extra["bank"]
     server.unwatch(str(docs))
+    made = {*GENERATED, *written_before(docs)}
     for path in sorted(docs.iterdir()):
-        if path.name not in ("questions", "notebooks", "index.md", "questions.json"):
+        if path.name not in made and not path.name.startswith("."):
             server.watch(str(path))
     for path in (root / bank_paths["source"], root / bank_paths["notebooks"]):
         if path.exists():

@@ -154,7 +154,7 @@ def published(page: str) -> str:
 class _Content(HTMLParser):
     """What is in a page's HTML that no text may bring there."""
 
-    VOID = frozenset({"br", "hr", "img"})
+    VOID = frozenset({"br", "hr", "img", "input"})
     TAGS = frozenset(
         "a blockquote br cite code details div em figcaption figure h1 h2 h3 h4 h5 h6 hr img kbd li"
         " mark ol p pre span strong sub summary sup table tbody td th thead tr ul".split()
@@ -164,19 +164,29 @@ class _Content(HTMLParser):
         " role rowspan scope src start style tabindex title width".split()
     )
 
-    def __init__(self) -> None:
+    # Of the pages about all questions too: the home page has a form to filter them.
+    FRONT_TAGS = frozenset(
+        "b dd dl dt fieldset form input label legend option output section select".split()
+    )
+    FRONT_ATTRIBUTES = frozenset(
+        "checked data-checked data-level data-topic hidden name type value".split()
+    )
+
+    def __init__(self, *, front: bool = False) -> None:
         super().__init__()
+        self.tags = self.TAGS | (self.FRONT_TAGS if front else frozenset())
+        self.attributes = self.ATTRIBUTES | (self.FRONT_ATTRIBUTES if front else frozenset())
         self.found: list[str] = []
         self.open: list[str] = []
         self.text = ""
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         in_maths = "math" in self.open or tag == "math"
-        if tag not in self.TAGS and not (in_maths and tag.startswith("m")):
+        if tag not in self.tags and not (in_maths and tag.startswith("m")):
             self.found.append(f"<{tag}>")
         for name, content in attrs:
             plain = re.sub(r"[\x00-\x20]", "", content or "").lower()
-            if name.startswith("on") or (name not in self.ATTRIBUTES and not in_maths):
+            if name.startswith("on") or (name not in self.attributes and not in_maths):
                 self.found.append(f"{tag} {name}")
             scheme = re.match(r"[^/?#]*?:", plain) if name in ("href", "src") else None
             if scheme and scheme[0] not in ("http:", "https:", "mailto:"):
@@ -195,9 +205,9 @@ class _Content(HTMLParser):
         self.found.append("a comment")
 
 
-def foreign(html: str) -> list[str]:
+def foreign(html: str, *, front: bool = False) -> list[str]:
     """Elements, attributes and links in `html` that no page of ours has; also unclosed ones."""
-    content = _Content()
+    content = _Content(front=front)
     content.feed(html)
     content.close()
     return content.found + [f"<{tag}> stays open" for tag in content.open]

@@ -5,12 +5,14 @@ from __future__ import annotations
 import gzip
 import json
 import random
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from stages.check import check_site, weights
+from stages.policy import policy_of, with_policy, write_policy
 
 URL = "https://example.org/bank/"
 PAGE = "questions/01-residual/index.html"
@@ -96,6 +98,7 @@ def site(tmp_path: Path) -> Path:
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         data = content.encode() if isinstance(content, str) else content
         (root / name).write_bytes(data)
+    write_policy(root)
     return root
 
 
@@ -127,7 +130,9 @@ def test_a_good_site_at_the_root_of_its_host_passes(site: Path) -> None:
     for name in (path for path in site.rglob("*") if path.suffix in (".html", ".xml")):
         text = name.read_text("utf-8").replace("https://example.org/other/", "../../")
         text = text.replace("https://example.org/bank", "https://example.org")
+        text = re.sub("<meta http-equiv=[^>]*>", "", text)
         name.write_text(text.replace('"/bank/', '"/').replace("(/bank/", "(/"), "utf-8")
+    write_policy(site)
     assert said(site, "https://example.org/") == said(site, "https://example.org") == ""
     assert said(site, None) == ""
 
@@ -282,6 +287,31 @@ PLANTED = {
         "java\tscript:x()",
         "<a> has a script as its href",
     ),
+    "handler in the theme": (
+        PAGE,
+        "<header>",
+        '<header onclick="x()">',
+        "01-residual/index.html:9: <header> has the event handler onclick, which the policy stops",
+    ),
+    "no policy": (VIEW, "Content-Security-Policy", "x", "the page has no Content-Security-Policy"),
+    "policy for another host": (
+        "404.html",
+        "connect-src 'self'",
+        "connect-src https://x.example",
+        "404.html:2: the policy's connect-src allows https://x.example",
+    ),
+    "policy for all scripts": (
+        "index.html",
+        "script-src 'self'",
+        "script-src 'self' 'unsafe-inline'",
+        "the policy's script-src allows 'unsafe-inline'",
+    ),
+    "script without hash": (
+        "index.html",
+        "let theme",
+        "let other",
+        "index.html:7: the policy lacks the hash of an inline text (script-src)",
+    ),
     "empty page": (VIEW, "A view", " ", "the page is empty"),
 }
 
@@ -360,6 +390,33 @@ def test_a_page_too_heavy_is_named_with_its_heaviest_parts(site: Path) -> None:
         site
     )
     assert BARE not in said(site)  # there it is decoration, no figure
+
+
+def study_page(site: Path, script: str, code: bytes = b"let study;") -> None:
+    """Give the site a study page with this script."""
+    head = HEAD.format(address="study/", base="../")
+    page = f'{head}<article>Study <script src="../{script}"></script></article></body></html>'
+    (site / "study").mkdir()
+    (site / "study/index.html").write_text(with_policy(page, policy_of([page])), "utf-8")
+    (site / script).write_bytes(code)
+
+
+def test_a_study_page_needs_its_script(site: Path) -> None:
+    study_page(site, "assets/study.0123abcd.js")
+    assert said(site) == ""
+
+
+def test_a_study_page_without_its_script_is_named(site: Path) -> None:
+    study_page(site, "assets/home.0123abcd.js")
+    assert said(site) == (
+        "study/index.html: the page has no scheduler, because ts-fsrs was missing; "
+        "install Node.js 20 or newer, and build with `make site`"
+    )
+
+
+def test_a_study_page_too_heavy_is_named(site: Path) -> None:
+    study_page(site, "assets/study.0123abcd.js", random.Random(1).randbytes(80_000))
+    assert "study/index.html: the page with its script and style: 80." in said(site)
 
 
 def test_fonts_that_a_style_sheet_names_are_weighed(site: Path) -> None:

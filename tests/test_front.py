@@ -8,7 +8,15 @@ import re
 import pytest
 
 from samples import evidence, foreign, parse, published, words
-from stages.front import OTHER, counts, counts_sentence, home_page, navigation, questions_json
+from stages.front import (
+    counts,
+    counts_sentence,
+    home_page,
+    navigation,
+    questions_json,
+    topics_page,
+    ways_page,
+)
 from stages.records import Claim
 
 TEXT = """A *bank* of <=> "questions" & more
@@ -44,13 +52,26 @@ def test_questions_are_grouped_by_topic_in_the_order_of_the_text() -> None:
     assert navigation(BANK) == [
         {"Home": "index.md"},
         {
-            "R&amp;D": [
-                {"1. Why &amp; &quot;so&quot;": "questions/01-why-so.md"},
-                {"3. When x {: .z }?": f"questions/{BANK.questions[2].stem}.md"},
+            "Questions": [
+                {
+                    "R&amp;D": [
+                        {"1. Why &amp; &quot;so&quot;": "questions/01-why-so.md"},
+                        {"3. When x {: .z }?": f"questions/{BANK.questions[2].stem}.md"},
+                    ]
+                },
+                {"2. What?": "questions/02-what.md"},
             ]
         },
-        {OTHER: [{"2. What?": "questions/02-what.md"}]},
     ]
+
+
+def test_the_navigation_leads_to_what_was_generated_and_to_pages_by_hand() -> None:
+    made = ("index.md", "topics.md", "evidence.md", "print.md", "cheat-sheet.md")
+    nav = navigation(BANK, made, ["about.md"])
+    assert [item if isinstance(item, str) else next(iter(item)) for item in nav] == [
+        "Home", "Questions", "Evidence", "On paper", "about.md",
+    ]  # fmt: skip
+    assert nav[1]["Questions"][0] == "topics.md"
 
 
 def test_what_is_checked_is_counted() -> None:
@@ -109,17 +130,48 @@ def test_questions_json_holds_every_question_as_words() -> None:
 
 def test_the_home_page_lists_every_question_and_says_what_is_checked() -> None:
     shown = published(home_page(BANK, EVIDENCE))
-    assert not foreign(shown)
+    assert not foreign(shown, front=True)
     text = words(shown)
     assert 'A *bank* of <=> "questions" & more' in text
     assert "A first line, a_b_c" in text
-    assert '1. Why & "so" ✓ 1 claim Why a_b?' in text
-    assert "3. When x {: .z }?" in text
+    assert '1 Why & "so" core ✓ 1 claim Why a_b?' in text
+    assert "3 When x {: .z }?" in text
     assert re.findall(r'href="(questions/[^"]*)"', shown) == [
         f"questions/{BANK.questions[n].stem}.md" for n in (0, 2, 1)
     ]
-    assert counts_sentence(counts(BANK, EVIDENCE)) in text
-    assert "not yet checked by an experiment" in words(published(home_page(BANK, {})))
+    assert "3 questions 1 claim checked 2 pages not checked yet" in text
+    assert "3 questions, not yet checked by an experiment" in words(published(home_page(BANK, {})))
+
+
+def test_the_home_page_shows_the_shortest_half_truth_that_a_claim_sets_right() -> None:
+    said = """T
+
+1. Why?
+
+So [#long] [#short].
+
+## Often said
+
+> It is long and it goes on.
+
+No [#long].
+
+> Short.
+
+No [#short], nor [#long].
+"""
+    bank = parse(said, stems=("why",))
+    claims = (Claim("long", "A long sentence.", "1 and 2 and 3"), Claim("short", "Not so.", "4"))
+    shown = words(published(home_page(bank, {"why": evidence(*claims)})))
+    assert "Often said Short. ✓ Checked Not so. Measured: 4. See the cell" in shown
+    assert "Often said" not in words(published(home_page(BANK, EVIDENCE)))
+
+
+def test_the_topics_page_lists_questions_by_topic_and_tags() -> None:
+    shown = published(topics_page(BANK, EVIDENCE))
+    assert not foreign(shown, front=True)
+    assert 'id="r-d"' in shown and 'id="tag-a"' in shown
+    assert "R&D" in words(shown) and "Why a_b?" in words(shown)
 
 
 @pytest.mark.parametrize(
@@ -133,6 +185,8 @@ def test_no_title_brings_anything_foreign_to_the_home_page(title: str) -> None:
         f"T\n\n1. Why?\nTitle: {title}\nTopic: {title}\n\nSo.\n",
         f"T {title}\nT {title}\n\n1. Why?\n\nSo.\n",
     ):
-        shown = published(home_page(parse(text), {}))
-        assert not foreign(shown)
-        assert "<img" not in shown
+        bank = parse(text)
+        for page in (home_page(bank, {}), topics_page(bank, {}), ways_page(bank, {1: 1})):
+            shown = published(page) if page else ""
+            assert not foreign(shown, front=True)
+            assert "<img" not in shown

@@ -68,6 +68,15 @@ def test_plain_mkdocs_builds_every_page_and_view(views: Path) -> None:
         assert f'href="../../notebooks/{stem}/"' in page(views, stem)
 
 
+def test_plain_mkdocs_makes_the_pictures_to_share_and_no_policy(views: Path) -> None:
+    for stem in finished(views):
+        (picture,) = re.findall(
+            r'og:image" content="[^"]*/(assets/share/[^"]*)"', page(views, stem)
+        )
+        assert (views / picture).is_file()
+        assert "Content-Security-Policy" not in page(views, stem)
+
+
 def test_views_can_be_left_out(light: Path) -> None:
     assert finished(light)
     for stem in finished(light):

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from math_core import LatexError, LatexToMathML
 
 import make_font
-from stages.maths import MAX_DEPTH, MAX_LENGTH, MathsError, split_maths, to_mathml
+from stages.maths import MAX_DEPTH, MAX_LENGTH, MathsError, split_maths, to_mathml, to_text
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -438,3 +438,36 @@ def test_the_style_sheet_names_the_font() -> None:
     for address in re.findall(r'url\("([^"]+)"\)', css):
         assert (ROOT / "docs/assets" / address).is_file()
     assert "http" not in css
+
+
+# ── formulas as text ───────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("formula", "shown"),
+    [
+        (r"h_t=\tanh(Wh_{t-1}+Ux_t+b)", "hₜ = tanh(Whₜ₋₁+Uxₜ+b)"),
+        (r"\mathrm{softmax}(QK^\top/\sqrt{d})V", "softmax(QKᵀ/√d)V"),
+        (r"\gamma(z-\mu)/\sqrt{\sigma^2+\epsilon}+\beta", "γ(z−μ)/√(σ²+ϵ)+β"),
+        (r"\lVert x-\hat{x}\rVert^2", "‖x−x̂‖²"),
+        (r"\theta\leftarrow\theta-\eta g", "θ ← θ−ηg"),
+        (r"-\log p", "−log p"),
+        (r"\max(0,z)", "max(0, z)"),
+        (r"\frac{a+1}{b}\frac12", "(a+1)/b1/2"),
+        (r"\sum_{i=1}^n x_i", "∑ᵢ₌₁ⁿxᵢ"),
+        (r"W^{(l)}_i e^{-x}", "Wᵢ^(l)e^(−x)"),
+        (r"\nabla_\theta L", "∇_θL"),
+        (r"\binom{n}{k} \sqrt[3]{x}", "(n over k)³√x"),
+        (r"f'(x) \mathbf{x} \vec{a}", "f′(x)xa\u20d7"),
+        (r"\text{if } x", "if x"),
+        (r"\begin{aligned}a&=b\\c&=d\end{aligned}", "a = b; c = d"),
+        (r"\unknown{x", r"\unknown{x"),
+    ],
+)
+def test_a_formula_can_be_said_in_text(formula: str, shown: str) -> None:
+    assert to_text(formula) == shown
+
+
+@pytest.mark.parametrize("formula", SHEET)
+def test_text_has_no_marks_of_latex(formula: str) -> None:
+    assert not re.search(r"[\\&\u2061-\u2064]|\s\s|^\s|\s$|mspace|<m", to_text(formula))

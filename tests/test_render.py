@@ -91,7 +91,7 @@ def test_the_parts_stand_in_their_order(tmp_path: Path) -> None:
     ]  # fmt: skip
     text = words(shown)
     for part in (
-        "Why does a_b help with x?", "core Foundations tags", "1 min", "✓ 1 claim checked", "It is 0.2 ✓1, as known [He and Zhang 2016]",
+        "Why does a_b help with x?", "Foundations core", "1 min", "✓ 1 claim checked", "It is 0.2 ✓1, as known [He and Zhang 2016]",
         "Also asked as how come · [a](b)", "More in depth. A part", "out", "✓1The gap is large.gap 0.2cell", "It is small.", "Is a_b < 2 * 3 * 4? Yes.",
         "He, Zhang (2016). Is *this* a <title>? arXiv:1512.03385", "Ran on 2026-01-02 in 2 s with python 3.11.7.", "2. What is {: .it } \"now\"?",
     ):  # fmt: skip

@@ -112,6 +112,13 @@ def test_progress_is_shown_as_by_mkdocs(serving: Serving) -> None:
     assert 'id="short-answer"' in serving.page()
 
 
+def test_what_only_others_see_is_not_made(serving: Serving) -> None:
+    page = serving.page()
+    assert 'property="og:title"' in page
+    assert "og:image" not in page  # drawn in a build alone
+    assert "Content-Security-Policy" not in page  # live reload puts a script into each page
+
+
 def test_an_edit_of_the_text_is_one_rebuild(project: Path, serving: Serving) -> None:
     before = serving.settle()
     edit(text(project), "Title: ", "Title: Wholly new ")

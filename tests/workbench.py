@@ -95,6 +95,9 @@ def copy_repository(target: Path) -> Path:
     git("init", "--quiet", "--initial-branch=main", at=target)
     git("add", "--all", at=target)
     git(*NOBODY, "commit", "--quiet", "--message=All there is", at=target)
+    library = ROOT / "node_modules" / "ts-fsrs"
+    if library.is_dir():  # git ignores it, and no site is published without it
+        shutil.copytree(library, target / "node_modules" / "ts-fsrs")
     return target
 
 

@@ -18,10 +18,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, unquote, urlsplit
 
+from stages.policy import violations
 from stages.records import Fault
 
 PAGE_LIMIT = 70_000  # bytes: a question page's HTML and its figures
 THEME_LIMIT = 110_000  # bytes: style sheets, scripts and fonts that a question page names
+STUDY_LIMIT = 80_000  # bytes: the study page with the script and style sheet that it alone has
 UNCHECKED = "Not yet checked by an experiment"
 
 _TEXT = frozenset("css html ipynb js json map md mjs svg txt webmanifest xml".split())
@@ -590,6 +592,13 @@ def _content(site: Site) -> Iterator[Fault]:
                     yield Fault(name, tag.line, what, "link to an address")
 
 
+def _policy(site: Site) -> Iterator[Fault]:
+    """Every page has a policy that allows the site's own files alone, and that stops none of it."""
+    for name in site.pages:
+        for line, what, todo in violations(site.texts[name]):
+            yield Fault(name, line, what, todo)
+
+
 def _weights(site: Site) -> Iterator[Fault]:
     """The question pages keep within their limits."""
     for name in site.questions:
@@ -604,6 +613,28 @@ def _weights(site: Site) -> Iterator[Fault]:
                 heaviest = ", ".join(f"{part} {size / 1000:.1f}" for part, size in files[:3])
                 sentence = f"{what}: {value / 1000:.1f} KB gzipped, over {limit / 1000:.0f}"
                 yield Fault(name, 0, sentence, f"make it lighter (heaviest, in KB: {heaviest})")
+
+
+def _study(site: Site) -> Iterator[Fault]:
+    """The study page has its script, which a build without npm leaves out, and is light."""
+    name = "study/index.html"
+    if name not in site.pages:
+        return
+    own = site.resolved(
+        (
+            tag.get("src") or tag.get("href")
+            for tag in site.pages[name].tags
+            if tag.article and tag.name in ("link", "script")
+        ),
+        name,
+    )
+    if not any(re.fullmatch(r"assets/study\.[0-9a-f]{8}\.js", file) for file in own):
+        what = "the page has no scheduler, because ts-fsrs was missing"
+        yield Fault(name, 0, what, "install Node.js 20 or newer, and build with `make site`")
+    weight = sum(site.sizes[file] for file in {name} | own)
+    if weight > STUDY_LIMIT:
+        what = f"the page with its script and style: {weight / 1000:.1f} KB gzipped, over 80"
+        yield Fault(name, 0, what, "make it lighter")
 
 
 def _form(site: Site) -> Iterator[Fault]:
@@ -633,7 +664,9 @@ GATES: tuple[Callable[[Site], Iterator[Fault]], ...] = (
     _errors,
     _hosts,
     _content,
+    _policy,
     _weights,
+    _study,
     _form,
 )
 

@@ -41,9 +41,13 @@ _SVG_REFUSED = {"script", "foreignObject", "iframe", "object", "embed", "animate
 
 @dataclass
 class Embedded:
-    """A notebook as part of a page: Markdown, the figures' files, and what was wrong."""
+    """A notebook as part of a page: Markdown, the figures' files, and what was wrong.
+
+    `shown` holds the figures' part of the Markdown by itself, each with its caption.
+    """
 
     markdown: str = ""
+    shown: tuple[str, ...] = ()
     figures: dict[str, bytes] = field(default_factory=dict)
     faults: list[Fault] = field(default_factory=list)
 
@@ -304,7 +308,9 @@ class _Embedder:
         shown = (
             f"<figcaption>Figure {number}. {inline_html(caption)}</figcaption>" if caption else ""
         )
-        return f'<figure markdown="span">\n{image}\n{shown}\n</figure>'
+        figure = f'<figure markdown="span">\n{image}\n{shown}\n</figure>'
+        self.result.shown += (figure,)
+        return figure
 
     def claim(self, cell: Cell, claim: Claim) -> str:
         """A claim reads as evidence: its sentence, the code that asserts it, what was measured."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import html
 import re
 import unicodedata
+from xml.etree import ElementTree
 from xml.parsers import expat
 
 from math_core import LatexError, LatexToMathML
@@ -186,3 +187,82 @@ def split_maths(text: str) -> list[tuple[str, str]]:
     if done < len(text):
         pieces.append(("text", text[done:]))
     return pieces
+
+
+# ── words ──────────────────────────────────────────────────────────────────────────────────────
+
+_RAISED = str.maketrans("0123456789+−=()niT⊤", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁼⁽⁾ⁿⁱᵀᵀ")
+_LOWERED = str.maketrans(
+    "0123456789+−=()aehijklmnoprstuvxβγρφχ", "₀₁₂₃₄₅₆₇₈₉₊₋₌₍₎ₐₑₕᵢⱼₖₗₘₙₒₚᵣₛₜᵤᵥₓᵦᵧᵨᵩᵪ"
+)
+_OVER = dict(zip("ˆ¯˜˙¨\u20d7ˇ", "\u0302\u0304\u0303\u0307\u0308\u20d7\u030c", strict=True))
+_RELATIONS = frozenset("=<>≤≥≠≈≡∼∝←→⇒∈≪≫≔")
+
+
+def to_text(latex: str) -> str:
+    r"""One formula → one line of text, for places that show no maths; what is no maths stays.
+
+    `h_{t-1}` becomes hₜ₋₁, `\frac{a+1}{b}` (a+1)/b, `\sqrt{d}` √d, `\hat{x}` x̂.
+    """
+    try:
+        mathml = to_mathml(latex, display=False)
+    except MathsError:
+        return latex
+    found = re.search(r"<math\b.*</math>", mathml, re.DOTALL)
+    words = _words(ElementTree.fromstring(found[0])) if found else latex
+    words = re.sub(r"\u2061(?!\()", " ", words)  # a function's name and what it is applied to
+    words = re.sub(r"[\u2061-\u2064]", "", words)
+    return re.sub(r"(?<=\() | (?=[),;])|(?<=^−) ", "", " ".join(words.split())).rstrip(";")
+
+
+def _words(node: ElementTree.Element) -> str:
+    parts = [_words(child) for child in node]
+    match node.tag:
+        case "mi" | "mn" | "mtext":
+            text = node.text or ""
+            # Bold and script letters are others, which few fonts have; ℝ and ℓ are older.
+            return "".join(
+                unicodedata.normalize("NFKC", c) if c > "\U0001d3ff" else c for c in text
+            )
+        case "mo":
+            sign = node.text or ""
+            return f" {sign} " if sign in _RELATIONS else sign + " " * (sign == ",")
+        case "mspace":
+            return " "
+        case "mfrac":
+            bar = " over " if node.get("linethickness") else "/"
+            return bar.join(map(_grouped, parts))
+        case "msqrt":
+            return f"√{_grouped(''.join(parts))}"
+        case "mroot":
+            return f"{_script(parts[1], _RAISED, '^')}√{_grouped(parts[0])}"
+        case "msub" | "munder":
+            return parts[0] + _script(parts[1], _LOWERED, "_")
+        case "msup":
+            return parts[0] + _script(parts[1], _RAISED, "^")
+        case "msubsup" | "munderover":
+            lower, upper = _script(parts[1], _LOWERED, "_"), _script(parts[2], _RAISED, "^")
+            return parts[0] + lower + upper
+        case "mover" if parts[1] in _OVER and len(parts[0]) == 1:
+            return parts[0] + _OVER[parts[1]]
+        case "mover":
+            return parts[0] + _script(parts[1], _RAISED, "^")
+        case "mtr":
+            return " ".join(parts) + "; "
+    return "".join(parts)
+
+
+def _grouped(text: str) -> str:
+    text = text.strip()
+    alone = len(text) == 1 or text.isalnum() or re.fullmatch(r"\([^()]*\)", text)
+    return text if alone else f"({text})"
+
+
+def _script(text: str, table: dict[int, int], mark: str) -> str:
+    text = "".join(text.split())
+    if set(text) <= {"′", "″", "‴"}:
+        return text
+    small = text.translate(table)
+    if all(ord(char) in table for char in text):
+        return small
+    return f"{mark}{_grouped(text)}"

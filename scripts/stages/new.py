@@ -6,7 +6,7 @@ from pathlib import Path
 
 from stages.parse import cut_title, decode, parse_bank, read_source, slugify
 from stages.records import Fault, Refused
-from stages.render import fill
+from stages.template import fill
 from stages.validate import bank_faults
 from stages.write import write_if_changed
 

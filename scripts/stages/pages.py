@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from stages import front
 from stages.evidence import read_evidence
-from stages.front import counts, counts_sentence, home_page, questions_json
+from stages.front import counts, counts_sentence
+from stages.glossary import NAME as GLOSSARY
+from stages.glossary import glossary_faults, glossary_page, read_glossary
+from stages.ledger import PAGE as EVIDENCE
+from stages.ledger import evidence_page
+from stages.paper import CHEAT_SHEET, PRINT, cheat_sheet, print_page
 from stages.parse import parse_bank, read_source
-from stages.records import Bank, Evidence, Fault, Question, Refused
+from stages.records import Bank, Evidence, Fault, Glossary, Question, Refused
 from stages.render import Page, render_page
+from stages.study import study_page
 from stages.validate import bank_faults
 from stages.write import write_if_changed, write_tree
 
@@ -24,6 +31,7 @@ class Assembled:
     evidence: dict[str, Evidence]  # by the stem of the page
     notebooks: dict[str, Path]  # the .ipynb files, by the stem of the page
     pages: tuple[Page, ...]
+    front: Mapping[str, bytes]  # the pages about all questions, by their names in docs/
     notices: tuple[str, ...]  # pairings and warnings that the user should see
 
 
@@ -111,11 +119,18 @@ def assemble(
         bank, questions=tuple(q for q in bank.questions if readable.get(q.stem, ...) is not None)
     )
     faults += bank_faults(sound, evidence, written_for)
+    try:
+        glossary = read_glossary(source)
+    except Refused as refused:
+        glossary = Glossary()
+        faults += refused.faults
+    faults += glossary_faults(glossary, bank)
     pages = [
         render_page(
             q,
             evidence.get(q.stem),
             bank,
+            glossary=glossary,
             repository=repository,
             branch=branch,
             views=views,
@@ -128,7 +143,34 @@ def assemble(
     notices = [
         f"{path.name} joins the page {stem}" for stem, path in pairs.items() if path.stem != stem
     ]
-    return Assembled(bank, evidence, pairs, tuple(pages), (*bank.warnings, *notices))
+    made = front_files(bank, evidence, pages, glossary, repository)
+    return Assembled(bank, evidence, pairs, tuple(pages), made, (*bank.warnings, *notices))
+
+
+def front_files(
+    bank: Bank,
+    evidence: Mapping[str, Evidence],
+    pages: Sequence[Page],
+    glossary: Glossary,
+    repository: str,
+) -> dict[str, bytes]:
+    """The pages about all questions and `questions.json`, by their names in docs/.
+
+    Those that would be empty (no glossary, nothing checked, no ways through) are left out.
+    """
+    minutes = {q.number: page.parts.minutes for q, page in zip(bank.questions, pages, strict=True)}
+    texts = {
+        front.HOME: front.home_page(bank, evidence, minutes),
+        front.TOPICS: front.topics_page(bank, evidence),
+        front.WAYS: front.ways_page(bank, minutes),
+        front.STUDY: study_page(bank, pages, evidence),
+        EVIDENCE: evidence_page(bank, evidence, repository),
+        GLOSSARY: glossary_page(glossary, bank),
+        PRINT: print_page(bank, pages, evidence),
+        CHEAT_SHEET: cheat_sheet(bank, pages),
+        "questions.json": front.questions_json(bank, evidence),
+    }
+    return {name: text.encode() for name, text in texts.items() if text}
 
 
 def write_pages(assembled: Assembled, output: Path) -> list[str]:
@@ -151,7 +193,7 @@ def write_counts(assembled: Assembled, readme: Path) -> None:
         write_if_changed(readme, f"{head}{mark}{said}\n{tail}")
 
 
-def write_front(assembled: Assembled, docs: Path) -> None:
-    """Write the home page and `questions.json` into the folder of hand-written pages."""
-    write_if_changed(docs / "index.md", home_page(assembled.bank, assembled.evidence))
-    write_if_changed(docs / "questions.json", questions_json(assembled.bank, assembled.evidence))
+def write_front(assembled: Assembled, docs: Path) -> list[str]:
+    """Write the pages about all questions into the folder of hand-written pages; return what
+    changed."""
+    return write_tree(docs, assembled.front)

@@ -227,7 +227,8 @@ def _find_questions(file: SourceFile) -> tuple[list[_Found], list[Fault]]:
 # ── the parts of one question ──────────────────────────────────────────────────────────────────
 
 
-def _nearest(word: str, known: Iterable[str]) -> str:
+def nearest(word: str, known: Iterable[str]) -> str:
+    """What to do about an unknown word: the known one that it may stand for, else all of them."""
     by_lower = {k.lower(): k for k in known}
     close = difflib.get_close_matches(word.lower(), by_lower, n=1, cutoff=0.5)
     return (
@@ -291,7 +292,7 @@ class _Parts:
             name = match[1] if match else ""
             known = next((h for h in HEADERS if h.lower() == name.lower()), None)
             if known is None:
-                self.fault(i, f"unknown header '{name or line[:40]}'", _nearest(name, HEADERS))
+                self.fault(i, f"unknown header '{name or line[:40]}'", nearest(name, HEADERS))
             elif known in values:
                 self.fault(i, f"header '{known}' stands twice", "keep one")
             elif not (value := ((match and match[2]) or "").strip()):
@@ -322,7 +323,7 @@ class _Parts:
             stop = heads[n + 1][0] if n + 1 < len(heads) else end
             known = next((s for s in SECTIONS if s.lower() == name.lower()), None)
             if known is None:
-                self.fault(i, f"unknown section '{name}'", _nearest(name, SECTIONS))
+                self.fault(i, f"unknown section '{name}'", nearest(name, SECTIONS))
             elif known in spans:
                 self.fault(i, f"section '{known}' stands twice", "join the two")
             elif not self.block(i + 1, stop).text:
@@ -403,7 +404,7 @@ class _Parts:
         level = values.get("Level", "").lower()
         if level and level not in LEVELS:
             self.fault(
-                places["Level"] - 1, f"unknown level '{values['Level']}'", _nearest(level, LEVELS)
+                places["Level"] - 1, f"unknown level '{values['Level']}'", nearest(level, LEVELS)
             )
         phrases = _split_list(values.get("Also asked", ""), ";")
         if len(phrases) > ALSO_ASKED_PHRASES or any(

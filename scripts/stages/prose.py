@@ -14,7 +14,7 @@ from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from stages.maths import MathsError, split_maths, to_mathml
+from stages.maths import MathsError, split_maths, to_mathml, to_text
 from stages.records import Block, Claim, Evidence, Fault, Reference
 
 ALLOWED_TAGS = ("br", "kbd", "mark", "sub", "sup")
@@ -407,7 +407,7 @@ def plain_text(text: str, sources: Sources | None = None) -> str:
             )
             words += html.unescape(value_of(stripped, results, strict=False))
         else:
-            words += segment.text.strip("`") if segment.kind == "code" else segment.text
+            words += segment.text.strip("`") if segment.kind == "code" else to_text(segment.text)
     return " ".join(words.split())
 
 

@@ -104,6 +104,27 @@ class Bank:
     warnings: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class Term:
+    """One entry of the glossary; `stands_for` is what an abbreviation is short for, or ''."""
+
+    name: str
+    slug: str
+    stands_for: str
+    see_also: tuple[int, ...]
+    meaning: Block
+
+
+@dataclass(frozen=True)
+class Glossary:
+    """What the words and abbreviations of a bank mean; without terms where it has no glossary."""
+
+    title: str = ""
+    intro: Block = Block("", 1)
+    terms: tuple[Term, ...] = ()
+    path: str = ""
+
+
 # ── the notebooks ──────────────────────────────────────────────────────────────────────────────
 
 

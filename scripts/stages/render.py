@@ -7,20 +7,41 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
-from pathlib import Path
+from urllib.parse import urlencode
 
-import yaml
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-from stages.embed import embed
+from stages.embed import Embedded, embed
+from stages.glossary import Explainer
 from stages.prose import Sources, Woven, inline_html, literal, plain_text, weave
-from stages.records import Bank, Block, Evidence, Fault, Question, Reference
+from stages.records import Bank, Block, Claim, Evidence, Fault, Glossary, Question, Reference
+from stages.template import fill, front_matter
 
 WORDS_A_MINUTE = 220
 DESCRIPTION_LENGTH = 155  # characters that search engines show
 NOT_CHECKED = "Not yet checked by an experiment"
-TEMPLATES = Path(__file__).resolve().parents[1] / "templates"
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What one question's page says, as Markdown of `docs/questions/`: `relocated` takes it
+    elsewhere.
+
+    Attributes:
+        heading: the question.
+        said: half-truths, each with its answer.
+        asked: follow-ups, each with its answer.
+        references: items of a list, HTML.
+        figures: the figures of the experiment, with their captions.
+        minutes: to read all of it.
+    """
+
+    heading: str
+    short: str
+    depth: str = ""
+    said: tuple[tuple[str, str], ...] = ()
+    asked: tuple[tuple[str, str], ...] = ()
+    references: tuple[str, ...] = ()
+    figures: tuple[str, ...] = ()
+    minutes: int = 1
 
 
 @dataclass(frozen=True)
@@ -29,6 +50,7 @@ class Page:
 
     stem: str
     markdown: str
+    parts: Parts
     figures: Mapping[str, bytes] = field(default_factory=dict)
     faults: tuple[Fault, ...] = ()
 
@@ -38,36 +60,18 @@ class Page:
         return pages | {f"{self.stem}/{name}": data for name, data in self.figures.items()}
 
 
-@lru_cache(maxsize=1)
-def _templates() -> Environment:
-    return Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        autoescape=False,  # what goes in is Markdown that prose.weave made safe
-    )
-
-
-def fill(template: str, **values: object) -> str:
-    """A template of `scripts/templates` with its values; blank runs are closed up."""
-    text = _templates().get_template(template).render(**values)
-    return re.sub(r"\n{3,}", "\n\n", text)
-
-
 # ── small parts ────────────────────────────────────────────────────────────────────────────────
-
-
-def escape_title(text: str) -> str:
-    """A title for front matter and navigation, whose templates print it as it is."""
-    return html.escape(text, quote=True)
 
 
 def heading(text: str) -> str:
     """A question as a Markdown heading: its words, code and maths; nothing else is read."""
     woven = weave(Block(text, 1), Sources("", literal=True)).text
     return " ".join(woven.split())
+
+
+def anchor(words: str) -> str:
+    """The id of a topic's or a tag's place on the topics page."""
+    return re.sub(r"\W+", "-", plain_text(words).lower()).strip("-") or "other"
 
 
 def describe(question: Question, evidence: Evidence | None = None) -> str:
@@ -85,6 +89,34 @@ def reading_minutes(parts: Sequence[str]) -> int:
     texts = (re.sub(r"<math.*?</math>", "x", part) for part in parts)
     words = sum(len(re.sub(r"<[^>]*>", " ", text).split()) for text in texts)
     return max(1, math.ceil(words / WORDS_A_MINUTE))
+
+
+_MOVING = re.compile(
+    r"\]\((#[\w-]+|\.\./[\w.#-]+|[a-z0-9][\w-]*(?:\.md(?:#[\w-]+)?|/figure-[\w.]+))(?=[\s)])"
+)
+
+
+def relocated(markdown: str, stem: str, *, reference: str = "") -> str:
+    """Markdown of a question's page, for a page that lies one folder higher.
+
+    Args:
+        markdown: what `Parts` holds.
+        stem: of the page that it comes from.
+        reference: what ids of references begin with on a page that lists them itself; if empty,
+            citations lead to the question's page.
+    """
+
+    def moved(match: re.Match[str]) -> str:
+        target = match[1]
+        if target.startswith("#ref-") and reference:
+            return f"](#{reference}{target.removeprefix('#ref-')}"
+        if target.startswith("#"):
+            return f"](questions/{stem}.md{target}"
+        if target.startswith("../"):
+            return f"]({target.removeprefix('../')}"
+        return f"](questions/{target}"
+
+    return _MOVING.sub(moved, markdown)
 
 
 def address(reference: Reference) -> str:
@@ -131,6 +163,24 @@ def colab_address(repository: str, branch: str, stem: str) -> str:
     )
 
 
+def report_address(repository: str, question: Question, claim: Claim | None = None) -> str:
+    """Where an issue that says what is wrong opens, filled in; '' without a GitHub repository."""
+    match = re.fullmatch(r"(https://github\.com/[\w.-]+/[\w.-]+?)(?:\.git)?/?", repository)
+    if not match:
+        return ""
+    what = f"{question.number}. {plain_text(question.title)}"
+    lines = [f"Page: questions/{question.stem}/"]
+    if claim:
+        lines = [
+            f"Claim: {claim.text}",
+            f"Measured: {claim.measured}",
+            f"Cell: questions/{question.stem}/#claim-{claim.slug}",
+        ]
+    lines += ["", "What is wrong, and how you know (a source, a derivation, a measurement):", ""]
+    title = f"Wrong claim in {what}: {claim.slug}" if claim else f"Wrong in {what}"
+    return f"{match[1]}/issues/new?{urlencode({'title': title, 'body': chr(10).join(lines)})}"
+
+
 # ── the page ───────────────────────────────────────────────────────────────────────────────────
 
 
@@ -139,6 +189,7 @@ def render_page(
     evidence: Evidence | None,
     bank: Bank,
     *,
+    glossary: Glossary | None = None,
     repository: str = "",
     branch: str = "main",
     views: bool = True,
@@ -146,51 +197,51 @@ def render_page(
     """One question → its page. Faults (in cells, numbers, citations) come with the page."""
     faults: list[Fault] = []
     sources = Sources(question.path, evidence, question.references)
+    explain = Explainer(glossary or Glossary(), "../glossary.md")
 
     def woven(block: Block | None) -> str:
         result: Woven = weave(block, sources) if block else Woven()
         faults.extend(result.faults)
-        return result.text
+        return explain(result.text)
 
-    embedded = embed(evidence) if evidence else None
-    if embedded:
-        faults += embedded.faults
+    embedded = embed(evidence) if evidence else Embedded()
+    faults += embedded.faults
     by_number = {q.number: q for q in bank.questions}
     short, depth = woven(question.short), woven(question.depth)
     said = [(woven(i.prompt), woven(i.answer)) for i in question.often_said]
     asked = [(inline_html(i.prompt.text), woven(i.answer)) for i in question.follow_ups]
+    parts = Parts(
+        heading=heading(question.text),
+        short=short,
+        depth=depth,
+        said=tuple(said),
+        asked=tuple(asked),
+        references=tuple(_reference_line(r) for r in question.references),
+        figures=embedded.shown,
+        minutes=reading_minutes([short, depth, *(t for pair in said + asked for t in pair)]),
+    )
     rows = [
         _evidence_row(n, c.slug, c.text, c.measured)
         for n, c in enumerate(evidence.claims if evidence else (), 1)
     ]
-    front = {
-        "title": escape_title(plain_text(question.title)),
-        "description": escape_title(describe(question, evidence)),
-    }
     markdown = fill(
         "page.md",
-        front=yaml.safe_dump(front, allow_unicode=True, sort_keys=False, width=10_000).strip(),
+        front=front_matter(plain_text(question.title), describe(question, evidence)),
         source=question.path,
         question=question,
-        heading=heading(question.text),
-        minutes=reading_minutes([short, depth, *(t for pair in said + asked for t in pair)]),
+        parts=parts,
+        anchor=anchor,
         also_asked=[html.escape(phrase) for phrase in question.also_asked],
         not_checked=NOT_CHECKED,
-        short=short,
-        depth=depth,
-        often_said=said,
-        follow_ups=asked,
-        experiment=embedded.markdown if embedded else "",
+        experiment=embedded.markdown,
         evidence=evidence,
         rows=rows,
         stamp=html.escape(stamp_line(evidence)) if evidence else "",
-        references=[_reference_line(r) for r in question.references],
         see_also=[by_number[n] for n in question.see_also if n in by_number],
         views=views,
         colab=colab_address(repository, branch, evidence.stem) if evidence else "",
+        report=report_address(repository, question),
         escape=lambda text: literal(plain_text(text)),
         plain=lambda text: html.escape(plain_text(text)),
     )
-    return Page(
-        question.stem, markdown, embedded.figures if embedded else {}, tuple(dict.fromkeys(faults))
-    )
+    return Page(question.stem, markdown, parts, embedded.figures, tuple(dict.fromkeys(faults)))

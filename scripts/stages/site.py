@@ -17,10 +17,11 @@ from typing import Any
 
 import yaml
 
+from stages.policy import write_policy
 from stages.records import Fault, Refused
-from stages.write import swap_folder
+from stages.write import swap_folder, written_before
 
-GENERATED = ("questions", "notebooks", "index.md", "questions.json")
+GENERATED = ("questions", "notebooks")  # folders; what is listed there in LISTING too
 _MARKS = ("404.html", "index.html", "questions.json")  # a folder with these is a site of ours
 
 
@@ -48,8 +49,10 @@ def commit_time(root: Path) -> str | None:
 def copy_docs(docs: Path, copy: Path) -> Path:
     """Copy the hand-written pages and the look, and nothing that a build has put there."""
 
+    generated = {*GENERATED, *written_before(docs)}
+
     def left_out(folder: str, names: list[str]) -> list[str]:
-        made = GENERATED if Path(folder) == docs else ()
+        made = generated if Path(folder) == docs else ()
         return [name for name in names if name in made or name.startswith(".")]
 
     return Path(shutil.copytree(docs, copy, ignore=left_out))
@@ -184,6 +187,7 @@ def build_site(root: Path, source: Path, notebooks: Path, output: Path, *, by_nu
                 build(config)
             finally:
                 config.plugins.on_shutdown()
+            write_policy(site)
             with _locked(output.parent):
                 swap_folder(site, output)
     except (Abort, MkDocsException) as error:

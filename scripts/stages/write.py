@@ -47,6 +47,13 @@ def write_if_changed(path: Path, content: bytes | str) -> bool:
     return True
 
 
+def written_before(folder: Path) -> list[str]:
+    """What an earlier `write_tree` has written into `folder`: relative posix paths."""
+    listing = folder / LISTING
+    listed = listing.read_text("utf-8", "replace") if listing.is_file() else ""
+    return listed.replace("\0", "").splitlines()
+
+
 def write_tree(folder: Path, files: Mapping[str, bytes]) -> list[str]:
     """Bring `files` (relative posix path → content) into `folder`; return what changed.
 
@@ -57,8 +64,7 @@ def write_tree(folder: Path, files: Mapping[str, bytes]) -> list[str]:
         Refused: a file of the user's stands where one of `files` should go; nothing is written.
     """
     listing = folder / LISTING
-    listed = listing.read_text("utf-8", "replace") if listing.is_file() else ""
-    before = listed.replace("\0", "").splitlines()
+    before = written_before(folder)
     foreign = sorted(
         name
         for name, data in files.items()
