@@ -234,14 +234,15 @@ class Running(HTMLParser):
         self._in_script = False
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self._in_script = tag == "script"
+        # Data that is not run (JSON) is no script.
+        self._in_script = tag == "script" and "json" not in str(dict(attrs).get("type"))
         if tag in ("base", "iframe", "object", "embed", "foreignobject", "animate", "applet"):
             self.found.add(f"<{tag}>")
         for name, content in attrs:
             plain = re.sub(r"[\x00-\x20\xad]", "", content or "").lower()
             if name.startswith("on") or name in ("srcdoc", "formaction"):
                 self.found.add(f"<{tag} {name}={content}>")
-            if name != "content" and plain.startswith(("javascript:", "vbscript:", "data:text")):
+            if not name.startswith(("content", "data-")) and plain.startswith(("javascript:", "vbscript:", "data:text")):
                 self.found.add(f"<{tag} {name}={content}>")
             if tag == "script" and name == "src":
                 self.scripts.add(plain.rpartition("/")[2])
@@ -249,7 +250,7 @@ class Running(HTMLParser):
                 self.found.add(f"<{tag} {name}={content}>")
 
     def handle_data(self, data: str) -> None:
-        if self._in_script and "__config" not in data:
+        if self._in_script:
             self.scripts.add(re.sub(r'new URL\("[^"]*",location\)', "", data))
 
     def handle_endtag(self, tag: str) -> None:

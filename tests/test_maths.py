@@ -470,4 +470,4 @@ def test_a_formula_can_be_said_in_text(formula: str, shown: str) -> None:
 
 @pytest.mark.parametrize("formula", SHEET)
 def test_text_has_no_marks_of_latex(formula: str) -> None:
-    assert not re.search(r"[\\&\u2061-\u2064]|\s\s|^\s|\s$|mspace|<m", to_text(formula))
+    assert not re.search(r"[\\&\u2061-\u2064\ufe00]|\s\s|^\s|\s$|mspace|<m", to_text(formula))

@@ -212,7 +212,7 @@ def follow(page: Page, address: str) -> None:
 
 def switch_scheme(page: Page) -> None:
     before = page.locator("body").get_attribute("data-md-color-scheme")
-    page.locator(".md-header__option label:not([hidden])").click()
+    page.get_by_role("button", name="Switch to the").click()
     expect(page.locator("body")).not_to_have_attribute("data-md-color-scheme", str(before))
 
 

@@ -15,9 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from conftest import PREFIX
+from conftest import PREFIX, ROOT
 from kinds import kinds
 from local_server import serve
+from stages.css import split
 from stages.slim import ONLY_WITH, look_at, slim_sheets, slim_site
 
 PAGE = """<html lang="en"><body dir="ltr" data-scheme="dark"><p class="a b" id="here">
@@ -28,8 +29,8 @@ SCRIPT = 'e.classList.add("active"); e.setAttribute("data-kind", "loud"); s.setP
 THEME = Path(material.__file__).parent / "templates/assets"
 
 
-def slim(css: str, page: str = PAGE, script: str = SCRIPT, elsewhere: str = "") -> str:
-    return slim_sheets({"x": css}, look_at([page], [script]), elsewhere)["x"]
+def slim(css: str, page: str = PAGE, script: str = SCRIPT, **others: str) -> str:
+    return slim_sheets({"x": css, **others}, look_at([page], [script]))["x"]
 
 
 # ── selectors ──────────────────────────────────────────────────────────────────────────────────
@@ -172,16 +173,20 @@ def test_custom_properties(css: str, left: str) -> None:
     assert slim(css).replace("/**/", "") == left
 
 
-def test_other_sheets_read_properties_and_run_keyframes_too() -> None:
+def test_a_garbled_sheet_reads_properties_and_runs_keyframes_too() -> None:
     css = ":root{--x:1}@keyframes spin{to{rotate:1turn}}"
-    assert slim(css) == ""
-    assert slim(css, elsewhere=".q{color:var(--x);animation:spin 1s}") == css
+    assert slim(css, other=".a{color:red}") == ""
+    assert slim(css, other="}.a{color:var(--x);animation:spin 1s}") == css
 
 
 def test_sheets_are_seen_together() -> None:
-    sheets = {"one": ":root{--x:1;--y:2}", "two": ".a{color:var(--x)}.gone{color:var(--y)}"}
+    sheets = {
+        "one": ":root{--x:1;--y:2}@keyframes spin{to{rotate:1turn}}",
+        "two": ".a{color:var(--x);animation:spin 1s}.gone{color:var(--y)}",
+    }
     done = slim_sheets(sheets, look_at([PAGE], []))
-    assert done == {"one": ":root{--x:1}", "two": ".a{color:var(--x)}"}
+    assert done["one"] == ":root{--x:1}@keyframes spin{to{rotate:1turn}}"
+    assert done["two"] == ".a{color:var(--x);animation:spin 1s}"
 
 
 @pytest.mark.parametrize(
@@ -213,11 +218,12 @@ def small_site(folder: Path, lang: str = "en") -> Path:
         "assets/stylesheets/main.0123abcd.min.css": ".a{color:red}.gone{color:red}",
         "assets/stylesheets/main.0123abcd.min.css.map": "{}",
         "assets/stylesheets/same.0123abcd.min.css": ".a{color:red}",
-        "assets/site.css": ".gone{color:red}",
+        "assets/site.0123abcd.css": "/* said */.gone{color:red}.a{color:red}",
         "assets/javascripts/bundle.0123abcd.min.js": "a()\n//# sourceMappingURL=bundle.js.map\n",
         "assets/javascripts/lunr/min/lunr.de.min.js": "de()",
         "search/search_index.json": f'{{"config": {{"lang": ["{lang}"]}}, "docs": []}}',
         "x/index.html": '<p class="a"><link href="../assets/stylesheets/main.0123abcd.min.css">'
+        '<link href="../assets/site.0123abcd.css">'
         '<link href="../assets/stylesheets/same.0123abcd.min.css">'
         '<script src="../assets/javascripts/bundle.0123abcd.min.js"></script>',
     }
@@ -240,7 +246,8 @@ def test_changed_files_have_new_names_and_pages_name_them(tmp_path: Path) -> Non
     assert f'"../assets/stylesheets/{sheet.name}"' in page
     assert f'"../assets/javascripts/{script.name}"' in page
     assert "same.0123abcd.min.css" in page  # nothing of it went
-    assert (site / "assets/site.css").read_text() == ".gone{color:red}"
+    (ours,) = (site / "assets").glob("site.*.css")
+    assert ours.read_text() == ".a{color:red}" and f'"../assets/{ours.name}"' in page
     before = {path: path.read_bytes() for path in site.rglob("*") if path.is_file()}
     slim_site(site)
     assert before == {path: path.read_bytes() for path in site.rglob("*") if path.is_file()}
@@ -270,7 +277,7 @@ def test_material_still_has_what_is_only_kept_with_a_mark(begin: str) -> None:
     names += " md-typeset label a"
     without = len(slim(css, "<p>", names))
     for mark in ONLY_WITH[begin]:
-        page = f'<p class="{mark}"><script>{{{mark}</script>'
+        page = f'<p class="{mark}" {mark}><script>{{{mark}</script>'
         assert len(slim(css, page, names)) > without, mark
 
 
@@ -281,14 +288,25 @@ def test_it_is_worth_it(site: Path) -> None:
     assert not list(site.rglob("*.map")) and not list(site.rglob("lunr*"))
 
 
+def whole(sheet: Path) -> str:
+    """The text that a sheet of the site had before."""
+    stem = sheet.name.split(".")[0]
+    if sheet.parent.name == "stylesheets":
+        (found,) = THEME.glob(f"stylesheets/{stem}.*.css")
+    elif stem == "notebook":
+        found = ROOT / "scripts/templates/notebook/view.css"
+    else:
+        found = ROOT / f"docs/assets/{stem}.css"
+    return found.read_text("utf-8")
+
+
 @pytest.fixture(scope="module")
 def stock(site: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of the same site with Material's own sheets."""
+    """The address of the same site with its sheets as they were."""
     copy = tmp_path_factory.mktemp("stock") / "site"
     shutil.copytree(site, copy)
-    for path in (copy / "assets/stylesheets").iterdir():
-        (whole,) = THEME.glob(f"stylesheets/{path.name.split('.')[0]}.*.css")
-        path.write_bytes(whole.read_bytes())
+    for path in (copy / "assets").rglob("*.css"):
+        path.write_text(whole(path), "utf-8")
     with serve(copy, PREFIX) as served:
         yield served.url
 
@@ -300,7 +318,8 @@ def selectors(css: str) -> set[str]:
         if node.type == "at-rule" and node.lower_at_keyword in ("media", "supports"):
             found |= selectors(tinycss2.serialize(node.content))
         elif node.type == "qualified-rule":
-            found |= set(re.split(r",(?![^(]*\))", tinycss2.serialize(node.prelude)))
+            parts = (tinycss2.serialize(part) for part in split(node.prelude, ","))
+            found |= {" ".join(part.split()) for part in parts}
     return found
 
 
@@ -308,10 +327,9 @@ def selectors(css: str) -> set[str]:
 def dropped(site: Path) -> list[str]:
     """The selectors that went, without what makes them wait for a pointer, a key or a state."""
     gone: set[str] = set()
-    for path in (site / "assets/stylesheets").iterdir():
-        (whole,) = THEME.glob(f"stylesheets/{path.name.split('.')[0]}.*.css")
+    for path in (site / "assets").rglob("*.css"):
         # Where a selector stays in another rule, the rule only lost properties that nothing reads.
-        gone |= selectors(whole.read_text("utf-8")) - selectors(path.read_text("utf-8"))
+        gone |= selectors(whole(path)) - selectors(path.read_text("utf-8"))
     state = r"::?(?!not|is|where|has|nth|first|last|only|empty|root)[-\w]+"
     waits = re.compile(rf":not\({state}\)|{state}")
     bare = re.compile(r"(?<![^\s>+~])(?=$|[\s>+~])")

@@ -95,10 +95,15 @@ def copy_repository(target: Path) -> Path:
     git("init", "--quiet", "--initial-branch=main", at=target)
     git("add", "--all", at=target)
     git(*NOBODY, "commit", "--quiet", "--message=All there is", at=target)
-    library = ROOT / "node_modules" / "ts-fsrs"
-    if library.is_dir():  # git ignores it, and no site is published without it
-        shutil.copytree(library, target / "node_modules" / "ts-fsrs")
+    bring_scheduler(target)
     return target
+
+
+def bring_scheduler(project: Path) -> None:
+    """Give a copy what npm has brought in here: git ignores it, and no site is published without."""
+    library = "node_modules/ts-fsrs"
+    if (ROOT / library).is_dir():
+        shutil.copytree(ROOT / library, project / library)
 
 
 def tree(folder: Path) -> dict[str, bytes]:

@@ -8,70 +8,81 @@
   const narrow = matchMedia("(max-width: 59.984375em)"); // as in Material's search
   let before; // what had the focus before the search
 
+  const all = (selector) => document.querySelectorAll(selector);
   const seen = (element) => element.checkVisibility({ visibilityProperty: true });
   const within = (element, selector) => element?.closest?.(selector);
+  const control = (button) => document.getElementById(button.getAttribute("for"));
 
-  // Labels that do something are buttons; what scrolls sideways can be scrolled by keyboard.
-  const dress = () => {
-    for (const label of document.querySelectorAll("label[for^=__]:not([class$=overlay])")) {
-      const style = getComputedStyle(label);
-      const inSearch = label.matches(".md-search__icon");
-      if (
-        style.cursor !== "pointer" ||
-        style.pointerEvents === "none" ||
-        label.querySelector("a") ||
-        (inSearch && !(narrow.matches && search.checked))
-      ) {
-        label.removeAttribute("role");
-        label.removeAttribute("tabindex");
-        continue;
-      }
-      label.setAttribute("role", "button");
-      label.tabIndex = 0;
-      if (label.control?.type === "checkbox") label.ariaExpanded = label.control.checked;
-      if (!label.textContent.trim())
-        label.ariaLabel =
-          label.title || names[label.htmlFor] || label.previousElementSibling?.textContent.trim();
-    }
-    for (const radio of document.querySelectorAll(".md-option")) radio.tabIndex = -1;
-    for (const input of document.querySelectorAll(".md-search__input"))
-      input.tabIndex = narrow.matches && !search.checked ? -1 : 0;
-    for (const nav of document.querySelectorAll(".md-code__nav")) nav.setAttribute("role", "none");
-    for (const box of document.querySelectorAll(
-      ".math.display, .output-table, .evidence-box, .md-typeset__scrollwrap, table:not([class])",
-    ))
-      if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;
-      else box.removeAttribute("tabindex");
+  // Where the focus goes if a press has hidden the button: to the one that undoes it.
+  const follow = (button) => {
+    const opened = control(button) === drawer && drawer.checked;
+    if (seen(button) && !opened) return;
+    const place = opened
+      ? ".md-sidebar--primary :is(a, button)"
+      : within(button, ".md-header__option")
+        ? ".md-header__option button"
+        : `button[for="${button.getAttribute("for")}"]`;
+    for (const other of all(place))
+      if (other !== button && other.tabIndex === 0 && seen(other)) return other.focus();
   };
 
-  // The label that stands in for one that its own press has hidden; the first link of the drawer.
-  const next = (label) => {
-    const places = [`label[for="${label.htmlFor}"]`, `[data-md-component=palette] label`];
-    if (label.control === drawer && drawer.checked)
-      places.unshift(".md-sidebar--primary :is(a, [role=button])");
-    else if (seen(label)) return;
-    for (const place of places)
-      for (const other of document.querySelectorAll(place))
-        if (other !== label && other.tabIndex === 0 && seen(other)) return other;
+  const toButton = (label) => {
+    const button = document.createElement("button");
+    for (const { name, value } of label.attributes) button.setAttribute(name, value);
+    button.type = "button";
+    button.append(...label.childNodes);
+    button.addEventListener("click", () => {
+      control(button).click();
+      label.dispatchEvent(new MouseEvent("click")); // Material listens there
+      setTimeout(() => follow(button));
+    });
+    if (!button.textContent.trim())
+      button.ariaLabel =
+        button.title ||
+        names[button.getAttribute("for")] ||
+        label.previousElementSibling?.textContent.trim();
+    label.replaceWith(button);
+    return button;
+  };
+
+  const dress = () => {
+    // Labels that do something at this width are buttons.
+    for (let label of all(":is(label, button)[for^=__]:not([class$=overlay])")) {
+      const { cursor, pointerEvents } = getComputedStyle(label);
+      const works =
+        pointerEvents !== "none" &&
+        (cursor === "pointer" || label.matches(".md-nav__link")) &&
+        !label.querySelector("a") &&
+        (!label.matches(".md-search__icon") || (narrow.matches && search.checked));
+      if (works && label.tagName === "LABEL") label = toButton(label);
+      if (label.tagName !== "BUTTON") continue;
+      label.tabIndex = works ? 0 : -1;
+      const { type, checked } = control(label);
+      if (type === "checkbox") label.ariaExpanded = checked;
+    }
+    for (const radio of all(".md-option")) radio.tabIndex = -1;
+    for (const input of all(".md-search__input"))
+      input.tabIndex = narrow.matches && !search.checked ? -1 : 0;
+    for (const nav of all(".md-code__nav")) nav.setAttribute("role", "none");
+    // What scrolls sideways can be scrolled by keyboard.
+    for (const box of all(".math.display, .output-table, .evidence-box, .md-typeset__scrollwrap"))
+      if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;
+      else box.removeAttribute("tabindex");
   };
 
   addEventListener(
     "keydown",
     (event) => {
       const { key, target } = event;
-      if ((key === "Enter" || key === " ") && target.matches?.("label[role=button]")) {
-        event.preventDefault();
-        event.stopPropagation(); // Material would press it again
-        target.click();
-        setTimeout(() => next(target)?.focus());
-      } else if (search?.checked && within(target, ".md-search")) {
+      if (search?.checked && within(target, ".md-search")) {
         // Material leaves the search with the first Tab, and goes to the box with any other key.
         if (key === "Tab" || key === "Shift" || (key === " " && target.tagName !== "INPUT"))
           event.stopPropagation();
+        for (const link of all(".md-search-result__link")) link.tabIndex = 0;
         if (key === "Escape" && before?.isConnected) setTimeout(() => before.focus());
       } else if (key === "Escape" && drawer.checked) {
         drawer.click();
-        document.querySelector(".md-header [for=__drawer]").focus();
+        document.querySelector(".md-header__button[for=__drawer]").focus();
       }
     },
     true,

@@ -4,7 +4,7 @@
 // is kept in the browser (localStorage) and goes nowhere else. In the file that is served, ts-fsrs
 // stands before this and gives the global FSRS. Pure functions come first, the page last.
 //
-// Instant navigation runs this again each time the page is opened: what must outlive that is in
+// Instant navigation runs this again each time the page is opened; what outlives that is in
 // globalThis.studyMode.
 "use strict";
 
@@ -67,9 +67,11 @@
   //
   // { cards: Map of stem → record, log: [{card, at, rating, state}], settings }
   // A record is a card of FSRS with its dates as ISO text. Cards that the page does not have are
-  // kept. `state` in the log is what the card was before: 0 new, 1 learning, 2 review, 3 relearning.
+  // kept. `state` in the log is what a card was before: 0 new, 1 learning, 2 review, 3 relearning.
 
-  const SETTINGS = { perDay: 10, keys: true, topic: "", level: "", extraDay: 0, extra: 0 };
+  // `begun` is when the reader started over, if ever; `extra` new questions were asked for on a day.
+  const SETTINGS =
+    { perDay: 10, keys: true, topic: "", level: "", extraDay: 0, extra: 0, begun: "" };
 
   const emptyProgress = () => ({ cards: new Map(), log: [], settings: { ...SETTINGS } });
 
@@ -155,6 +157,7 @@
     readWhole(read.perDay, 0, 1000, "the number of new questions a day");
     readWhole(read.extraDay, 0, 1e8, "the day of more new questions");
     readWhole(read.extra, 0, 1e6, "the number of more new questions");
+    if (read.begun) readDate(read.begun, "the time of the last start");
     return read;
   };
 
@@ -218,6 +221,16 @@
     const log = [...entries.values()].sort((a, b) => Date.parse(a.at) - Date.parse(b.at));
     const settings = { ...(isEmpty(ours) ? theirs : ours).settings };
     return { progress: { cards, log, settings }, report };
+  };
+
+  /** Progress with those grades that it lacks: another tab wrote it without having seen them. */
+  const restored = (progress, steps) => {
+    const known = new Set(progress.log.map(entryId));
+    const lost = steps.filter(({ entry }) => !known.has(entryId(entry)));
+    if (!lost.length) return progress;
+    const cards = new Map(lost.map(({ stem, after }) => [stem, after]));
+    const log = lost.map(({ entry }) => entry);
+    return mergeProgress(progress, { ...progress, cards, log }).progress;
   };
 
   // ── scheduling ─────────────────────────────────────────────────────────────────────────────
@@ -329,14 +342,16 @@
 
   /**
    * Progress in localStorage under `key`, looked up again before each change, since another tab may
-   * have changed it.
+   * have changed it. A browser tells its tabs of each other's changes a moment later: what another
+   * one overwrote meanwhile is put back, unless that one has started over.
    *
    * `trouble` says why nothing is being kept ("blocked" or "full"; then progress lives in memory).
    * `aside` is a text that was found and could not be read: {text, why, key}, `key` being where it
    * was put, or "" if there was no room; then it stays where it is and nothing is written.
+   * `steps` are the grades of this visit, which can be taken back.
    */
   const openStore = (key) => {
-    const store = { key, progress: emptyProgress(), trouble: "", aside: null };
+    const store = { key, progress: emptyProgress(), trouble: "", aside: null, steps: [] };
     let seen; // the text that the storage held last
     let unsaved = false;
 
@@ -364,12 +379,17 @@
       if (text === seen) return store.progress;
       seen = text;
       if (text === null) {
-        if (!unsaved) store.progress = emptyProgress();
+        if (unsaved) return store.progress;
+        store.progress = emptyProgress();
+        store.steps = [];
         return store.progress;
       }
       try {
         const stored = readProgress(text);
-        store.progress = unsaved ? mergeProgress(stored, store.progress).progress : stored;
+        if (stored.settings.begun !== store.progress.settings.begun) store.steps = [];
+        const found = unsaved ? mergeProgress(stored, store.progress).progress : stored;
+        store.progress = restored(found, store.steps);
+        if (store.progress !== found) store.save(store.progress);
       } catch (error) {
         if (!(error instanceof Unfit)) throw error;
         unsaved = !isEmpty(store.progress);
@@ -397,16 +417,24 @@
     return store;
   };
 
-  const pure = {
-    comesBack, dayOf, emptyProgress, graded, interval, isDue, mergeProgress, outcomes, planned,
-    readProgress, takenBack, writeProgress,
-  };
   if (typeof document === "undefined") {
-    globalThis.studyMode = pure; // the tests call them in Node.js
+    // The tests call these in Node.js.
+    globalThis.studyMode = {
+      comesBack, dayOf, emptyProgress, graded, interval, isDue, mergeProgress, outcomes, planned,
+      readProgress, takenBack, writeProgress,
+    };
     return;
   }
 
   // ── the page ───────────────────────────────────────────────────────────────────────────────
+
+  const ABOUT =
+    "The schedule is that of FSRS, a published model of forgetting, with its usual weights: a " +
+    "question comes back when you would still answer it nine times out of ten. Nothing is left " +
+    "to chance, so a button keeps its promise. A day begins at four in the morning.";
+  const KEPT =
+    "They are kept in this browser only, and go when you clear its data: export them to keep " +
+    "them, or to take them to another browser.";
 
   /** An element with attributes (true: without a value; false: none) and what is in it. */
   const make = (tag, attributes = {}, ...content) => {
@@ -418,20 +446,23 @@
     return element;
   };
 
-  const button = (text, action, attributes = {}) => {
-    const made = make("button", { type: "button", class: "study-button", ...attributes }, text);
-    made.addEventListener("click", action);
+  const button = (text, action, style = "") => {
+    const made = make("button", { type: "button", class: `study-button ${style}`.trim() }, text);
+    made.addEventListener("click", () => action());
     return made;
   };
+
+  const hint = (key) => make("kbd", { "aria-hidden": "true" }, key);
+
+  const row = (...content) => make("div", { class: "study-row" }, ...content);
 
   /** A copy of what a card's <details> holds; ids stay with the original. */
   const copied = (nodes) =>
     nodes.map((node) => {
       const copy = node.cloneNode(true);
-      if (copy instanceof Element) {
-        for (const element of [copy, ...copy.querySelectorAll("[id]")]) element.removeAttribute("id");
-        copy.querySelectorAll(".md-clipboard, .md-code__nav").forEach((element) => element.remove());
-      }
+      if (!(copy instanceof Element)) return copy;
+      for (const one of [copy, ...copy.querySelectorAll("[id]")]) one.removeAttribute("id");
+      for (const one of copy.querySelectorAll(".md-clipboard, .md-code__nav")) one.remove();
       return copy;
     });
 
@@ -439,7 +470,8 @@
     [...list.querySelectorAll("details.card")].map((details) => {
       const [summary, ...answer] = details.children;
       const { topic, level } = details.dataset;
-      return { stem: details.id.slice("card-".length), topic, level, question: [...summary.childNodes], answer };
+      const stem = details.id.slice("card-".length);
+      return { stem, topic, level, question: [...summary.childNodes], answer };
     });
 
   const download = (text, name) => {
@@ -448,357 +480,391 @@
     setTimeout(() => URL.revokeObjectURL(address), 60_000);
   };
 
+  /** A choice among values, and what is shown of it: nothing if there is nothing to choose. */
+  const choice = (label, all, values, action) => {
+    const select = make("select", {}, make("option", { value: "" }, all));
+    select.append(...values.map((value) => make("option", { value }, value)));
+    select.addEventListener("change", () => action(select.value));
+    const shown = values.length > 1 ? [make("label", {}, make("span", {}, label), select)] : [];
+    return [select, shown];
+  };
+
+  const startingOver = (act) => {
+    const text = make("p");
+    const said = make("p", { role: "status" });
+    const keep = button("Keep my progress", () => dialog.close());
+    keep.autofocus = true;
+    const dialog = make(
+      "dialog",
+      { class: "study-dialog", "aria-labelledby": "study-start-over" },
+      make("h2", { id: "study-start-over" }, "Start over?"),
+      text,
+      row(
+        keep,
+        button("Export it first", () => { said.textContent = act.exportFile(); }),
+        button("Start over", () => { dialog.close(); act.startOver(); }, "study-danger"),
+      ),
+      said,
+    );
+    const ask = ({ cards, log }) => {
+      text.textContent =
+        `This removes the schedule of ${count(cards.size, "question")} and ` +
+        `${count(log.length, "grade")} from this browser. It cannot be undone, except by ` +
+        "importing a file that you exported.";
+      said.textContent = "";
+      dialog.showModal();
+    };
+    return { dialog, ask };
+  };
+
+  /** All elements of the study mode; `act` is what they do. */
+  const construct = (cards, allLevels, act) => {
+    const valuesOf = (name) => [...new Set(cards.map((card) => card[name]).filter(Boolean))];
+    const levels = allLevels.filter((one) => valuesOf("level").includes(one));
+    const [topic, topicShown] = choice("Topic", "All topics", valuesOf("topic"), (value) =>
+      act.change({ topic: value }));
+    const [level, levelShown] = choice("Level", "All levels", levels, (value) =>
+      act.change({ level: value }));
+
+    const ui = {
+      topic,
+      level,
+      counts: make("p", { class: "study-counts" }),
+      notice: make("div", { class: "study-notice", role: "alert", hidden: true }),
+      facts: make("p", { class: "study-facts" }),
+      undo: button("Undo", act.takeBack, "study-quiet"),
+      question: make("h2", { class: "study-question", tabindex: "-1" }),
+      answerHead: make("h3", { class: "study-answer-head", tabindex: "-1" }, "Short answer"),
+      answerText: make("div", { class: "study-answer-text" }),
+      end: make("div", { class: "study-end", hidden: true }),
+      show: button("", act.reveal, "study-show"),
+      grades: GRADES.map(({ rating, name }) =>
+        button("", () => act.grade(rating), `study-grade study-${name.toLowerCase()}`)),
+      keys: make("input", { type: "checkbox" }),
+      perDay: make("input", { type: "number", min: "0", max: "1000", step: "1" }),
+      file: make("input", { type: "file", accept: ".json,application/json", hidden: true }),
+      kept: make("p"),
+      outcome: make("p", { class: "study-outcome", role: "status" }),
+      said: make("p", { class: "study-unseen", role: "status" }),
+      ...startingOver(act),
+    };
+    const group = { role: "group", "aria-label": "How well did you know it?" };
+    ui.grading = make("div", { class: "study-grades", ...group }, ...ui.grades);
+    ui.answer = make("div", { class: "study-answer", hidden: true }, ui.answerHead, ui.answerText);
+    ui.actions = make("div", { class: "study-actions" }, ui.show, ui.grading);
+    ui.card = make(
+      "section",
+      { class: "study-card", "aria-label": "Question and answer" },
+      make("div", { class: "study-line" }, ui.facts, ui.undo),
+      ui.question,
+      ui.answer,
+      ui.end,
+    );
+    ui.settings = make(
+      "details",
+      { class: "study-settings" },
+      make("summary", {}, "Settings and progress"),
+      make("label", { class: "study-field" }, make("span", {}, "New questions a day"), ui.perDay),
+      ui.kept,
+      row(
+        button("Export", act.exportFile),
+        button("Import …", () => ui.file.click()),
+        button("Start over …", act.askToStartOver),
+      ),
+      ui.file,
+      ui.outcome,
+      make("h2", {}, "What the grades mean"),
+      make("ul", {}, ...GRADES.map(({ rating, name, meaning }) =>
+        make("li", {}, make("b", {}, `${rating} ${name}`), `: ${meaning}.`))),
+      make("p", {}, ABOUT),
+    );
+    const single = "Single keys: Space shows the answer, 1 to 4 grade it, u undoes";
+    ui.app = make(
+      "div",
+      { class: "study-app" },
+      make(
+        "div",
+        { class: "study-top" },
+        ui.counts,
+        make("div", { class: "study-filters" }, ...topicShown, ...levelShown),
+      ),
+      ui.notice,
+      ui.card,
+      ui.actions,
+      make("label", { class: "study-keys" }, ui.keys, make("span", {}, single)),
+      ui.settings,
+      ui.dialog,
+      ui.said,
+    );
+    return ui;
+  };
+
+  /** What the reader must know of the storage: paragraphs, each with its button. */
+  const noticeOf = ({ aside, trouble }, act) => {
+    const lines = [];
+    if (aside) {
+      const place = aside.key
+        ? `It was put aside as “${aside.key}”, and you start afresh.`
+        : "There is no room to put it aside, so it stays, and nothing new is kept.";
+      const what = `The progress that this browser held cannot be read: ${aside.why} ${place}`;
+      const save = () => download(aside.text, `${FORMAT}-unreadable.json`);
+      lines.push(make("p", {}, what), button("Download what was there", save));
+    }
+    if (trouble) {
+      const why = {
+        full: "This browser's storage is full",
+        blocked: "This browser does not let the page keep anything",
+      }[trouble];
+      const what = `${why}: your progress lasts as long as this tab. Export it before you leave.`;
+      lines.push(make("p", {}, what), button("Export", act.exportFile));
+    }
+    return lines;
+  };
+
+  /** What is said when there is nothing to ask: a heading, and what follows it. */
+  const endOf = ({ topic, level }, possible, plan, act) => {
+    const buttons = [];
+    if (plan.unseen) {
+      const more = count(Math.min(MORE, plan.unseen), "new question");
+      buttons.push(button(`Go on with ${more}`, act.goOn, "study-show"));
+    }
+    if (topic || level) buttons.push(button("Study all topics and levels", act.studyAll));
+    if (!possible) {
+      const why = make("p", {}, "No question has both this topic and this level.");
+      return ["No question fits", why, row(...buttons)];
+    }
+    const done = plan.done && `${count(plan.done, "question")} done today.`;
+    const next =
+      plan.next && `The next question comes back ${comesBack(plan.next, Date.now())}.`;
+    const said = make("p", {}, [done, next].filter(Boolean).join(" "));
+    return [plan.answers ? "Done for now" : "Nothing is due", said, row(...buttons)];
+  };
+
+  const place = ({ answers, queue }) =>
+    `Question ${answers + 1} of ${answers + Math.max(1, queue.length)}`;
+
   /** Turns the page's list into the study mode; returns what stops it. */
   const start = (root, store) => {
     const list = root.querySelector(".study-list");
     const how = root.querySelector(".study-how");
     const cards = readCards(list);
     const byStem = new Map(cards.map((card) => [card.stem, card]));
-    const over = new AbortController(); // ends every listener of ours
-    let view = { stem: "", shown: false, seen: "" }; // the card on show; none: stem ""
+    const over = new AbortController(); // ends what listens outside of our elements
+    let view; // the card on show, its record's last review then, and whether its answer is shown
     let timer;
-
-    // ── what it is made of
-
-    const counts = make("p", { class: "study-counts" });
-    const notice = make("div", { class: "study-notice", role: "alert", hidden: true });
-    const facts = make("p", { class: "study-facts" });
-    const undo = button("Undo", () => takeBack(), { class: "study-button study-quiet", hidden: true });
-    const question = make("h2", { class: "study-question", tabindex: "-1" });
-    const answerHead = make("h3", { class: "study-answer-head", tabindex: "-1" }, "Short answer");
-    const answerText = make("div", { class: "study-answer-text" });
-    const answer = make("div", { class: "study-answer", hidden: true }, answerHead, answerText);
-    const end = make("div", { class: "study-end", hidden: true });
-    const show = button("", () => reveal(), { class: "study-button study-show" });
-    const grades = make("div", { class: "study-grades", role: "group", "aria-label": "How well did you know it?" });
-    const gradeButtons = GRADES.map(({ rating, name }) =>
-      button("", () => grade(rating), { class: `study-button study-grade study-${name.toLowerCase()}` }),
-    );
-    grades.append(...gradeButtons);
-    const actions = make("div", { class: "study-actions" }, show, grades);
-    const said = make("p", { class: "study-unseen", role: "status" });
-    const outcome = make("p", { class: "study-outcome", role: "status" });
-    const keys = make("input", { type: "checkbox" });
-    const perDay = make("input", { type: "number", min: "0", max: "1000", step: "1", inputmode: "numeric" });
-    const file = make("input", { type: "file", accept: ".json,application/json", hidden: true });
-    const kept = make("p");
-
-    const choice = (name, values, all) => {
-      const select = make("select", {}, make("option", { value: "" }, all));
-      select.append(...values.map((value) => make("option", { value }, value)));
-      select.addEventListener("change", () => change({ [name]: select.value }, select));
-      return select;
-    };
-    const valuesOf = (name) => [...new Set(cards.map((card) => card[name]).filter(Boolean))];
-    const levels = ["basic", "core", "advanced"].filter((level) => valuesOf("level").includes(level));
-    const topic = choice("topic", valuesOf("topic"), "All topics");
-    const level = choice("level", levels, "All levels");
-    const filters = make("div", { class: "study-filters" });
-    if (topic.options.length > 2) filters.append(make("label", {}, make("span", {}, "Topic"), topic));
-    if (level.options.length > 2) filters.append(make("label", {}, make("span", {}, "Level"), level));
-
-    const dialogHead = make("h2", { id: "study-start-over" }, "Start over?");
-    const dialogText = make("p");
-    const dialog = make(
-      "dialog",
-      { class: "study-dialog", "aria-labelledby": dialogHead.id },
-      dialogHead,
-      dialogText,
-      make(
-        "div",
-        { class: "study-row" },
-        button("Keep my progress", () => dialog.close(), { autofocus: true }),
-        button("Export it first", () => exportFile()),
-        button("Start over", () => startOver(), { class: "study-button study-danger" }),
-      ),
-    );
-
-    const grading = make("ul", {}, ...GRADES.map(({ name, meaning }, i) =>
-      make("li", {}, make("b", {}, `${i + 1} ${name}`), `: ${meaning}.`)));
-    const settings = make(
-      "details",
-      { class: "study-settings" },
-      make("summary", {}, "Settings and progress"),
-      make("label", { class: "study-field" }, make("span", {}, "New questions a day"), perDay),
-      kept,
-      make(
-        "div",
-        { class: "study-row" },
-        button("Export", () => exportFile()),
-        button("Import …", () => file.click()),
-        button("Start over …", () => askToStartOver()),
-      ),
-      file,
-      outcome,
-      make("h3", {}, "What the grades mean"),
-      grading,
-      make("p", {}, "The schedule is that of FSRS, a published model of forgetting, with its usual weights: a question comes back when you would still answer it nine times out of ten. Nothing is left to chance, so a button keeps its promise. A day begins at four in the morning."),
-    );
-
-    const card = make(
-      "section",
-      { class: "study-card", "aria-label": "Question and answer" },
-      make("div", { class: "study-line" }, facts, undo),
-      question,
-      answer,
-      end,
-    );
-    const app = make(
-      "div",
-      { class: "study-app" },
-      make("div", { class: "study-top" }, counts, filters),
-      notice,
-      card,
-      actions,
-      make("label", { class: "study-keys" }, keys, make("span", {}, "Single keys: Space shows the answer, 1 to 4 grade it, u undoes")),
-      settings,
-      dialog,
-      said,
-    );
 
     // ── what it does
 
     const chosen = () => {
-      const { topic: t, level: l } = store.progress.settings;
-      return cards.filter((card) => (!t || card.topic === t) && (!l || card.level === l)).map(({ stem }) => stem);
+      const { topic, level } = store.progress.settings;
+      return cards
+        .filter((card) => (!topic || card.topic === topic) && (!level || card.level === level))
+        .map(({ stem }) => stem);
     };
 
     const plan = () => planned(chosen(), store.progress, Date.now());
 
+    const lastReview = (stem) => store.progress.cards.get(stem)?.last_review ?? "";
+
+    /** Put a card on show; without a stem there is none. */
     const put = (stem, shown = false) => {
-      view = { stem, shown, seen: store.progress.cards.get(stem)?.last_review ?? "" };
+      view = { stem, shown, seen: lastReview(stem) };
     };
 
     const next = () => put(plan().queue[0] ?? "");
 
     const tell = (...sentences) => {
-      said.textContent = sentences.filter(Boolean).join(" ");
+      ui.said.textContent = sentences.filter(Boolean).join(" ");
     };
 
-    const place = ({ answers, queue }) => `Question ${answers + 1} of ${answers + Math.max(1, queue.length)}`;
+    const position = () => view.stem && `${place(plan())}.`;
 
-    const reveal = () => {
-      if (!view.stem || view.shown) return;
-      view.shown = true;
-      render();
-      answerHead.focus();
-      tell("");
-    };
+    const act = {
+      reveal: () => {
+        if (!view.stem || view.shown) return;
+        view.shown = true;
+        render();
+        ui.answerHead.focus();
+        tell();
+      },
 
-    const grade = (rating) => {
-      if (!view.stem || !view.shown) return;
-      const { progress, step } = graded(store.latest(), view.stem, rating, Date.now());
-      store.save(progress);
-      globalThis.studyMode.steps.push(step);
-      next();
-      render();
-      question.focus();
-      const { name } = GRADES[rating - 1];
-      tell(`${name}: comes back in ${interval(step.after)}.`, view.stem && `${place(plan())}.`);
-    };
-
-    const takeBack = () => {
-      const step = globalThis.studyMode.steps.pop();
-      if (!step) return;
-      const before = takenBack(store.latest(), step);
-      if (before) {
-        store.save(before);
-        if (byStem.has(step.stem)) put(step.stem, true);
-      }
-      render();
-      (view.shown ? answerHead : question).focus();
-      const { name } = GRADES[step.entry.rating - 1];
-      tell(
-        before
-          ? `Taken back: ${name}. Grade it again.`
-          : `Not taken back: another tab has changed this question since.`,
-      );
-    };
-
-    /** Changes settings; the control that did it keeps the focus. */
-    const change = (settings, control) => {
-      const progress = store.latest();
-      store.save({ ...progress, settings: { ...progress.settings, ...settings } });
-      if (!chosen().includes(view.stem) || !view.shown) next();
-      render();
-      if (control !== keys) tell(`${counts.textContent}.`);
-    };
-
-    const goOn = () => {
-      const { settings } = store.latest();
-      // The limit may have been lowered below what was started today.
-      const extra = Math.max(0, plan().started - settings.perDay) + MORE;
-      change({ extraDay: dayOf(Date.now()), extra });
-      question.focus();
-    };
-
-    const exportFile = () => {
-      const d = new Date();
-      const date = [d.getFullYear(), d.getMonth() + 1, d.getDate()].map((n) => String(n).padStart(2, "0"));
-      const name = `${FORMAT}-${date.join("-")}.json`;
-      download(writeProgress(store.latest(), 1), name);
-      outcome.textContent = `Exported as ${name}.`;
-    };
-
-    const importFile = async (chosenFile) => {
-      try {
-        if (chosenFile.size > LARGEST) {
-          const size = Math.ceil(chosenFile.size / 1e6);
-          unfit(`it has ${size} MB, more than the ${LARGEST / 1e6} MB that progress can have.`);
-        }
-        const theirs = readProgress(await chosenFile.text());
-        const { progress, report } = mergeProgress(store.latest(), theirs);
+      grade: (rating) => {
+        if (!view.stem || !view.shown) return;
+        const { progress, step } = graded(store.latest(), view.stem, rating, Date.now());
         store.save(progress);
+        store.steps.push(step);
         next();
-        const unknown = [...theirs.cards.keys()].filter((stem) => !byStem.has(stem)).length;
-        outcome.textContent =
-          `Imported ${chosenFile.name}: ${count(report.added, "question")} added, ` +
-          `${report.newer} replaced by a newer review, ${report.kept} kept as they are here.` +
-          (unknown ? ` ${unknown} of them this site does not have; they are kept.` : "");
-      } catch (error) {
-        const why = error instanceof Unfit ? error.message : "the browser cannot read it.";
-        outcome.textContent = `Nothing was imported from ${chosenFile.name}: ${why} Your progress is as it was.`;
-      }
-      outcome.classList.toggle("study-refused", outcome.textContent.startsWith("Nothing"));
-      render();
+        render();
+        ui.question.focus();
+        const { name } = GRADES[rating - 1];
+        tell(`${name}: comes back in ${interval(step.after)}.`, position());
+      },
+
+      takeBack: () => {
+        const step = store.steps.pop();
+        if (!step) return;
+        const before = takenBack(store.latest(), step);
+        if (before) {
+          store.save(before);
+          if (byStem.has(step.stem)) put(step.stem, true);
+        }
+        render();
+        (view.shown ? ui.answerHead : ui.question).focus();
+        const { name } = GRADES[step.entry.rating - 1];
+        if (before) tell(`Taken back: ${name}. Grade it again.`);
+        else tell("Not taken back: another tab has changed this question since.");
+      },
+
+      change: (settings) => {
+        const progress = store.latest();
+        store.save({ ...progress, settings: { ...progress.settings, ...settings } });
+        const which = !("keys" in settings); // it may change which card is next
+        if (which && !(view.shown && chosen().includes(view.stem))) next();
+        render();
+        if (which) tell(`${ui.counts.textContent}.`);
+      },
+
+      goOn: () => {
+        const { settings } = store.latest();
+        // The limit may have been lowered below what was started today.
+        const extra = Math.max(0, plan().started - settings.perDay) + MORE;
+        act.change({ extraDay: dayOf(Date.now()), extra });
+        ui.question.focus();
+      },
+
+      studyAll: () => {
+        act.change({ topic: "", level: "" });
+        ui.question.focus();
+      },
+
+      exportFile: () => {
+        const now = new Date();
+        const date = [now.getFullYear(), now.getMonth() + 1, now.getDate()];
+        const name = `${FORMAT}-${date.map((n) => String(n).padStart(2, "0")).join("-")}.json`;
+        download(writeProgress(store.latest(), 1), name);
+        ui.outcome.textContent = `Exported as ${name}.`;
+        ui.outcome.classList.remove("study-refused");
+        return ui.outcome.textContent;
+      },
+
+      importFile: async (file) => {
+        let refused = false;
+        try {
+          if (file.size > LARGEST) {
+            const size = Math.ceil(file.size / 1e6);
+            unfit(`it has ${size} MB, more than the ${LARGEST / 1e6} MB that progress can have.`);
+          }
+          const theirs = readProgress(await file.text());
+          const { progress, report } = mergeProgress(store.latest(), theirs);
+          store.save(progress);
+          next();
+          const unknown = [...theirs.cards.keys()].filter((stem) => !byStem.has(stem)).length;
+          ui.outcome.textContent =
+            `Imported ${file.name}: ${count(report.added, "question")} added, ` +
+            `${report.newer} replaced by a newer review, ${report.kept} kept as they are here.` +
+            (unknown ? ` This site does not have ${unknown} of them; they are kept too.` : "");
+        } catch (error) {
+          if (!(error instanceof Unfit || error instanceof DOMException)) throw error;
+          refused = true;
+          const why = error instanceof Unfit ? error.message : "the browser cannot read it.";
+          ui.outcome.textContent =
+            `Nothing was imported from ${file.name}: ${why} Your progress is as it was.`;
+        }
+        ui.outcome.classList.toggle("study-refused", refused);
+        render();
+      },
+
+      askToStartOver: () => ui.ask(store.latest()),
+
+      startOver: () => {
+        const { settings } = store.latest();
+        store.steps = [];
+        store.save({ ...emptyProgress(), settings: { ...settings, begun: isoDate(Date.now()) } });
+        next();
+        render();
+        ui.outcome.textContent = "Your progress was removed from this browser.";
+      },
     };
 
-    const askToStartOver = () => {
-      const { cards: started, log } = store.latest();
-      dialogText.textContent =
-        `This removes the schedule of ${count(started.size, "question")} and ${count(log.length, "grade")} ` +
-        "from this browser. It cannot be undone, except by importing a file that you exported.";
-      dialog.showModal();
-    };
+    const ui = construct(cards, root.dataset.levels.split(" "), act);
 
-    const startOver = () => {
-      store.save({ ...emptyProgress(), settings: store.latest().settings });
-      globalThis.studyMode.steps = [];
-      dialog.close();
-      next();
-      render();
-      outcome.textContent = "Your progress was removed from this browser.";
-    };
-
-    /** What another tab or the clock has changed. */
+    /** Take in what another tab or the clock has changed. */
     const refresh = () => {
       const { stem, seen } = view;
-      const now = store.latest().cards.get(stem)?.last_review ?? "";
-      if (!stem || now !== seen || !chosen().includes(stem)) next();
-      const focused = actions.contains(document.activeElement) || card.contains(document.activeElement);
+      store.latest();
+      if (!stem || lastReview(stem) !== seen || !chosen().includes(stem)) next();
+      const focused = [ui.card, ui.actions].some((one) => one.contains(document.activeElement));
       render();
       if (view.stem === stem) return;
-      if (focused) question.focus();
-      tell("The schedule has changed.", view.stem && `${place(plan())}.`);
+      if (focused) ui.question.focus();
+      tell("The schedule has changed.", position());
     };
 
     // ── how it looks
 
-    const renderNotice = () => {
-      const { aside, trouble } = store;
-      const lines = [];
-      if (aside) {
-        lines.push(
-          make("p", {}, "The progress that this browser held cannot be read: ", make("span", { class: "study-why" }, aside.why),
-            aside.key ? ` It was put aside as “${aside.key}”, and you start afresh.` : " There is no room to put it aside, so it stays, and nothing new is kept."),
-          button("Download what was there", () => download(aside.text, `${FORMAT}-unreadable.json`)),
-        );
-      }
-      if (trouble) {
-        const why = trouble === "full" ? "This browser's storage is full" : "This browser does not let the page keep anything";
-        lines.push(
-          make("p", {}, `${why}: your progress lasts as long as this tab. Export it before you leave.`),
-          button("Export", () => exportFile()),
-        );
-      }
-      const text = lines.map((line) => line.textContent).join(" ");
-      if (notice.dataset.text !== text) {
-        notice.dataset.text = text;
-        notice.replaceChildren(...lines);
-      }
-      notice.hidden = !lines.length;
+    const renderCard = (current, now) => {
+      const { settings } = store.progress;
+      const heading = current ? copied(current.question) : [];
+      const end = current ? [] : endOf(settings, chosen().length, now, act);
+      ui.question.replaceChildren(...heading, ...end.slice(0, 1));
+      ui.end.replaceChildren(...end.slice(1));
+      ui.facts.textContent = current
+        ? [place(now), current.topic, current.level].filter(Boolean).join(" · ")
+        : "";
+      ui.answerText.replaceChildren(...(view.shown ? copied(current.answer) : []));
+      ui.card.classList.toggle("study-ended", !current);
+      ui.answer.hidden = !view.shown;
+      ui.end.hidden = Boolean(current);
+      ui.undo.hidden = store.steps.length === 0;
     };
 
-    const renderEnd = (planNow) => {
-      const now = Date.now();
-      const all = { topic: "", level: "" };
-      const { topic: t, level: l } = store.progress.settings;
-      const parts = [];
-      if (!chosen().length) {
-        question.textContent = "No question fits";
-        parts.push(make("p", {}, "No question has both this topic and this level."));
-      } else {
-        question.textContent = planNow.answers ? "Done for now" : "Nothing is due";
-        const back = planNow.next && ` The next question comes back ${comesBack(planNow.next, now)}.`;
-        const done = planNow.done && `${count(planNow.done, "question")} done today.`;
-        parts.push(make("p", {}, ...[done, back].filter(Boolean)));
-      }
-      const row = make("div", { class: "study-row" });
-      if (planNow.unseen) {
-        const more = Math.min(MORE, planNow.unseen);
-        row.append(button(`Go on with ${count(more, "new question")}`, goOn, { class: "study-button study-show" }));
-      }
-      if (t || l) row.append(button("Study all topics and levels", () => { change(all); question.focus(); }));
-      end.replaceChildren(...parts, row);
-    };
-
-    const hint = (key) => make("kbd", { "aria-hidden": "true" }, key);
-
-    const renderGrades = (withKeys) => {
-      const would = outcomes(store.progress.cards.get(view.stem), Date.now());
-      GRADES.forEach(({ rating, name }, i) => {
-        const made = gradeButtons[i];
-        made.replaceChildren(
-          make("span", { class: "study-name" }, withKeys ? hint(rating) : "", name),
+    const renderActions = (current) => {
+      const withKeys = store.progress.settings.keys;
+      ui.actions.hidden = !current;
+      ui.show.hidden = view.shown;
+      ui.grading.hidden = !view.shown;
+      ui.show.replaceChildren("Show the answer", ...(withKeys ? [hint("Space")] : []));
+      const would = view.shown && outcomes(store.progress.cards.get(view.stem), Date.now());
+      GRADES.forEach(({ rating, name }, i) =>
+        ui.grades[i].replaceChildren(
+          make("span", { class: "study-name" }, ...(withKeys ? [hint(rating)] : []), name),
           make("span", { class: "study-unseen" }, ", comes back in "),
-          make("span", { class: "study-interval" }, interval(would[rating])),
-        );
-      });
+          make("span", { class: "study-interval" }, would ? interval(would[rating]) : ""),
+        ));
+      const shortcuts = [[ui.show, "Space Enter"], [ui.undo, "u"]];
+      shortcuts.push(...GRADES.map(({ rating }, i) => [ui.grades[i], rating]));
+      for (const [element, key] of shortcuts) {
+        if (withKeys) element.setAttribute("aria-keyshortcuts", key);
+        else element.removeAttribute("aria-keyshortcuts");
+      }
     };
 
-    const renderKeys = (withKeys) => {
-      const shortcuts = [[show, "Space Enter"], [undo, "U"], ...gradeButtons.map((made, i) => [made, `${i + 1}`])];
-      for (const [made, key] of shortcuts) {
-        if (withKeys) made.setAttribute("aria-keyshortcuts", key);
-        else made.removeAttribute("aria-keyshortcuts");
-      }
-      show.replaceChildren("Show the answer", ...(withKeys ? [hint("Space")] : []));
+    const renderAround = (now) => {
+      const { cards: started, log, settings } = store.progress;
+      ui.counts.textContent = `${now.due} due, ${now.fresh} new, ${now.done} done today`;
+      ui.topic.value = settings.topic;
+      ui.level.value = settings.level;
+      ui.keys.checked = settings.keys;
+      if (document.activeElement !== ui.perDay) ui.perDay.value = settings.perDay;
+      how.hidden = log.length > 0;
+      const given = `${count(log.length, "grade")} given`;
+      ui.kept.textContent = `${count(started.size, "question")} started, ${given}. ${KEPT}`;
+      const notice = noticeOf(store, act);
+      const text = notice.map((line) => line.textContent).join(" ");
+      if (ui.notice.dataset.text !== text) ui.notice.replaceChildren(...notice);
+      ui.notice.dataset.text = text; // said once, not with every card
+      ui.notice.hidden = notice.length === 0;
     };
 
     const render = () => {
-      const { progress } = store;
-      const planNow = plan();
+      const now = plan();
       const current = byStem.get(view.stem);
-      const shown = Boolean(current) && view.shown;
-
-      counts.textContent = `${planNow.due} due, ${planNow.fresh} new, ${planNow.done} done today`;
-      topic.value = progress.settings.topic;
-      level.value = progress.settings.level;
-      keys.checked = progress.settings.keys;
-      if (document.activeElement !== perDay) perDay.value = progress.settings.perDay;
-      how.hidden = progress.log.length > 0;
-      kept.textContent =
-        `${count(progress.cards.size, "question")} started, ${count(progress.log.length, "grade")} given. ` +
-        "They are kept in this browser only, and go when you clear its data: export them to keep them, or to take them to another browser.";
-      undo.hidden = globalThis.studyMode.steps.length === 0;
-
-      question.replaceChildren(...(current ? copied(current.question) : []));
-      answerText.replaceChildren(...(shown ? copied(current.answer) : []));
-      facts.textContent = current ? [place(planNow), current.topic, current.level].filter(Boolean).join(" · ") : "";
-      card.classList.toggle("study-ended", !current);
-      answer.hidden = !shown;
-      end.hidden = Boolean(current);
-      actions.hidden = !current;
-      show.hidden = shown;
-      grades.hidden = !shown;
-      if (!current) renderEnd(planNow);
-      if (shown) renderGrades(progress.settings.keys);
-      renderKeys(progress.settings.keys);
-      renderNotice();
-
+      renderAround(now);
+      renderCard(current, now);
+      renderActions(current);
       clearTimeout(timer);
       // At the end, look once a minute whether something has become due.
-      if (!view.stem) timer = setTimeout(() => (root.isConnected ? refresh() : stop()), 60_000);
+      if (!current) timer = setTimeout(() => (root.isConnected ? refresh() : stop()), 60_000);
     };
 
     // ── keys
@@ -807,15 +873,16 @@
     const meant = ({ key, code, target, shiftKey }) => {
       const element = target instanceof Element ? target : document.body;
       const searching = document.querySelector("#__search")?.checked; // Material's
-      if (!store.progress.settings.keys || dialog.open || searching) return null;
+      if (!store.progress.settings.keys || ui.dialog.open || searching) return null;
       if (element.closest("input, select, textarea, [contenteditable]")) return null;
       const control = element.closest("a, button, summary, label"); // Space and Enter are its own
       // On a French keyboard digits need Shift; there their place counts too.
       const digit = /^[1-4]$/.test(key) ? key : !shiftKey && /^Digit([1-4])$/.exec(code)?.[1];
-      if (digit && view.stem && view.shown) return () => grade(Number(digit));
+      if (digit && view.shown) return () => act.grade(Number(digit));
       if (shiftKey) return null;
-      if ((key === " " || key === "Enter") && !control && view.stem && !view.shown) return reveal;
-      if (key === "u" && globalThis.studyMode.steps.length) return takeBack;
+      const asked = view.stem && !view.shown;
+      if ((key === " " || key === "Enter") && asked && !control) return act.reveal;
+      if (key === "u" && store.steps.length) return act.takeBack;
       return null;
     };
 
@@ -832,56 +899,63 @@
       action();
     };
 
+    // ── from here on it runs
+
     const stop = () => {
       over.abort();
+      watch.disconnect();
       clearTimeout(timer);
     };
 
-    // ── from here on it runs
-
-    const { signal } = over;
-    document.addEventListener("keydown", onKey, { signal });
-    addEventListener("storage", ({ key }) => (key === store.key || key === null) && refresh(), { signal });
-    document.addEventListener("visibilitychange", () => document.hidden || view.stem || refresh(), { signal });
-    keys.addEventListener("change", () => change({ keys: keys.checked }, keys));
-    perDay.addEventListener("change", () => {
-      if (perDay.validity.valid && perDay.value) change({ perDay: perDay.valueAsNumber }, perDay);
-      else perDay.value = store.progress.settings.perDay;
+    const listen = (target, kind, action) =>
+      target.addEventListener(kind, action, { signal: over.signal });
+    listen(document, "keydown", onKey);
+    listen(window, "storage", ({ key }) => {
+      if (key === store.key || key === null) refresh();
     });
-    file.addEventListener("change", async () => {
-      if (file.files.length) await importFile(file.files[0]);
-      file.value = ""; // so that the same file can be chosen again
+    listen(document, "visibilitychange", () => {
+      if (!document.hidden && !view.stem) refresh();
     });
     // Instant navigation replaces a child of the body.
     const watch = new MutationObserver(() => root.isConnected || stop());
     watch.observe(document.body, { childList: true });
-    signal.addEventListener("abort", () => watch.disconnect());
 
-    root.querySelector(".study-plain").hidden = true;
-    list.hidden = true;
-    root.classList.remove("study-waits");
-    how.after(app);
+    ui.keys.addEventListener("change", () => act.change({ keys: ui.keys.checked }));
+    ui.perDay.addEventListener("change", () => {
+      const { value, valueAsNumber: perDay, validity } = ui.perDay;
+      if (value && validity.valid) act.change({ perDay });
+      else ui.perDay.value = store.progress.settings.perDay;
+    });
+    ui.file.addEventListener("change", async () => {
+      if (ui.file.files.length) await act.importFile(ui.file.files[0]);
+      ui.file.value = ""; // so that the same file can be chosen again
+    });
+
     // A link to a card asks that card first, once.
+    const { hash, pathname, search } = location;
     const linked = cards.find(({ stem }) =>
-      [stem, encodeURIComponent(stem)].some((name) => location.hash === `#card-${name}`));
-    if (linked) history.replaceState(history.state, "", location.pathname + location.search);
+      [stem, encodeURIComponent(stem)].some((name) => hash === `#card-${name}`));
+    if (linked) history.replaceState(history.state, "", pathname + search);
     if (linked) put(linked.stem);
     else next();
     render();
+    root.querySelector(".study-plain").hidden = true;
+    list.hidden = true;
+    root.classList.remove("study-waits");
+    how.after(ui.app);
     return stop;
   };
-
-  /** The address of the site, by where this file lies: other sites may share the host. */
-  const sitePath = () => new URL("..", document.currentScript.src).pathname;
 
   const root = document.querySelector(".study");
   if (!root) return;
   globalThis.studyMode?.stop();
-  const kept = globalThis.studyMode ?? { store: openStore(`${FORMAT}:${sitePath()}`), steps: [] };
-  globalThis.studyMode = { ...pure, ...kept, stop: () => {} };
-  kept.store.latest();
+  // Other sites may share the host: what is kept goes by the folder of the site that this is from.
+  const sitePath = new URL("..", document.currentScript.src).pathname;
+  const store = globalThis.studyMode?.store ?? openStore(`${FORMAT}:${sitePath}`);
+  store.latest();
+  globalThis.studyMode = { store, stop: () => {} };
   const begin = () => {
-    globalThis.studyMode.stop = start(root, kept.store);
+    if (root.isConnected) globalThis.studyMode.stop = start(root, store);
   };
   // After instant navigation the style sheet of the page comes later than its script.
   const sheet = document.querySelector("article link[rel=stylesheet]");

@@ -101,9 +101,9 @@ def _drawn(char: str) -> str | None:
     if "α" <= char <= "ω":
         ways.append(chr(ord(char) - ord("α") + 0x1D6FC))
     ways.append(unicodedata.normalize("NFKC", char))
-    letter, *marks = unicodedata.normalize("NFKD", char)
-    if all(unicodedata.combining(mark) for mark in marks):
-        ways.append(letter)
+    apart = unicodedata.normalize("NFKD", char)
+    if all(map(unicodedata.combining, apart[1:])):
+        ways.append(apart[0])
     for faces in (SERIF[:2], SERIF):
         for way in ways:
             if all(any(_has(face, part) for face in faces) for part in way if part != " "):

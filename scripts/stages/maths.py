@@ -211,7 +211,7 @@ def to_text(latex: str) -> str:
     found = re.search(r"<math\b.*</math>", mathml, re.DOTALL)
     words = _words(ElementTree.fromstring(found[0])) if found else latex
     words = re.sub(r"\u2061(?!\()", " ", words)  # a function's name and what it is applied to
-    words = re.sub(r"[\u2061-\u2064]", "", words)
+    words = re.sub(r"[\u2061-\u2064\ufe00\ufe01]", "", words)
     return re.sub(r"(?<=\() | (?=[),;])|(?<=^−) ", "", " ".join(words.split())).rstrip(";")
 
 

@@ -242,6 +242,5 @@ def render_page(
         colab=colab_address(repository, branch, evidence.stem) if evidence else "",
         report=report_address(repository, question),
         escape=lambda text: literal(plain_text(text)),
-        plain=lambda text: html.escape(plain_text(text)),
     )
     return Page(question.stem, markdown, parts, embedded.figures, tuple(dict.fromkeys(faults)))

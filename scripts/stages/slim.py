@@ -1,9 +1,9 @@
-"""The theme's files, without what can apply to nothing on this site.
+"""Style sheets and scripts, without what can apply to nothing on this site.
 
 Material styles all that any site may have: forty kinds of admonition, text from right to left,
 tabs, versions. A rule stays if all that its selector needs (elements, classes, ids, attributes) is
 in some built page, or is a word of some script, which may make it at run time. What cannot be told
-stays too. Custom properties that nothing reads go, and keyframes that nothing runs.
+stays too. Custom properties that nothing reads go, keyframes that nothing runs, and comments.
 
 Rules are kept as they are, in their order, or dropped: how they override each other is unchanged.
 """
@@ -23,19 +23,22 @@ from typing import Any
 
 import tinycss2
 
+from stages.css import split
+from stages.dark import dark_before_scripts
 from stages.search import INDEX
 from stages.write import write_if_changed
 
-SHEETS = "assets/stylesheets"  # the theme's; our own are short already
+SHEETS = "assets/stylesheets"  # the theme's
 SCRIPTS = "assets/javascripts"
 
 # What Material's script makes only where a page has one of the marks beside it: a class, an
-# attribute, or in its settings this text. The keys are how the names begin that go without a mark.
+# attribute (with a value), or in its settings this text. The keys are how the names begin that go
+# without a mark.
 _PREVIEWS = ('"content.footnote.tooltips"', '"navigation.instant.preview"', "data-preview")
 _ANNOTATIONS = ("annotate", '"content.code.annotate"', '"annotate": {')
 ONLY_WITH: Mapping[str, tuple[str, ...]] = {
     "md-annotation": _ANNOTATIONS,
-    "md-source": ("md-source",),
+    "md-source": ("data-md-component=source",),
     "md-tooltip": ('"content.tooltips"', *_PREVIEWS, *_ANNOTATIONS),
     "md-version": ('"version": {',),
     "tabbed": ("tabbed-set",),
@@ -43,7 +46,8 @@ ONLY_WITH: Mapping[str, tuple[str, ...]] = {
 
 _TAG = re.compile(r"""<([a-zA-Z][^\s/>]*)((?:[^>"']|"[^"]*"|'[^']*')*)>""")
 _ATTRIBUTE = re.compile(r"""([^\s"'>/=]+)(?:\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s"'=<>`]+)))?""")
-_SCRIPT = re.compile(r"<script\b[^>]*>(.*?)</script>", re.DOTALL | re.IGNORECASE)
+# Not what search engines read (JSON-LD): no script makes anything of its words.
+_SCRIPT = re.compile(r"<script\b(?![^>]*\bld\+json)[^>]*>(.*?)</script>", re.DOTALL | re.IGNORECASE)
 _STYLE = re.compile(r"<style\b[^>]*>(.*?)</style>", re.DOTALL | re.IGNORECASE)
 # What a script only reads, it does not make.
 _READING = re.compile(r"""\b(?:get|has)Attribute\((["'])[-\w]+\1\)""")
@@ -102,8 +106,12 @@ class Seen:
         """How the names of features begin of which no page has a mark."""
 
         def marked(mark: str) -> bool:
-            setting = not mark[0].isalpha() and mark in self.inline
-            return setting or mark in self.classes or mark in self.attributes
+            if mark.startswith('"'):
+                return mark in self.inline
+            name, _, value = mark.partition("=")
+            if value:
+                return value in self.attributes.get(name, ())
+            return mark in self.classes or mark in self.attributes
 
         return tuple(begin for begin, marks in ONLY_WITH.items() if not any(map(marked, marks)))
 
@@ -168,16 +176,6 @@ def look_at(pages: Iterable[str], scripts: Iterable[str]) -> Seen:
 # ── selectors ──────────────────────────────────────────────────────────────────────────────────
 
 
-def _split(tokens: Iterable[Any], sign: str) -> list[list[Any]]:
-    parts: list[list[Any]] = [[]]
-    for token in tokens:
-        if token.type == "literal" and token.value == sign:
-            parts.append([])
-        elif token.type != "comment":
-            parts[-1].append(token)
-    return parts
-
-
 def _may_match(selector: Sequence[Any], seen: Seen) -> bool:
     """Whether some element may match; a selector with what is not understood may."""
     if any(token.type == "literal" and token.value == "|" for token in selector):
@@ -201,7 +199,7 @@ def _may_match(selector: Sequence[Any], seen: Seen) -> bool:
                 name = next(tokens, None)
             if name is not None and name.type == "function":
                 there = name.lower_name not in ("is", "where", "has") or any(
-                    _may_match(part, seen) for part in _split(name.arguments, ",")
+                    _may_match(part, seen) for part in split(name.arguments, ",")
                 )
         if not there:
             return False
@@ -233,7 +231,7 @@ def _pseudos_known(tokens: Sequence[Any]) -> bool:
 
 def _thinned(prelude: Sequence[Any], seen: Seen) -> str:
     """Those of a rule's selectors that may match; an empty text if none may."""
-    selectors = _split(prelude, ",")
+    selectors = split(prelude, ",")
     kept = [selector for selector in selectors if _may_match(selector, seen)]
     if kept and not _pseudos_known(prelude):
         kept = selectors
@@ -299,7 +297,7 @@ def _rules(nodes: Sequence[Any], seen: Seen) -> list[_Rule]:
         elif node.type != "qualified-rule" or any(t.type == "{} block" for t in node.content):
             rules.append(_Rule(node.serialize()))  # what nests may mean more than its parent
         elif head := _thinned(node.prelude, seen):
-            parts = (tinycss2.serialize(part).strip() for part in _split(node.content, ";"))
+            parts = (tinycss2.serialize(part).strip() for part in split(node.content, ";"))
             if declarations := [part for part in parts if part]:
                 rules.append(_Rule(head, declarations))
     return rules
@@ -340,16 +338,15 @@ def _tidy(rules: Iterable[_Rule], unread: set[str], elsewhere: str) -> Iterator[
             yield _Rule(rule.head, left, inner)
 
 
-def slim_sheets(sheets: Mapping[str, str], seen: Seen, elsewhere: str = "") -> dict[str, str]:
-    """Style sheets without what applies to nothing; one that is garbled stays as it is.
+def slim_sheets(sheets: Mapping[str, str], seen: Seen) -> dict[str, str]:
+    """A site's style sheets without what applies to nothing; one that is garbled stays as it is.
 
     Args:
         sheets: the text of each, by name.
         seen: what the site has.
-        elsewhere: the text of the site's other sheets.
     """
     slim: dict[str, list[_Rule]] = {}
-    others = [elsewhere, seen.styles]
+    others = [seen.styles]
     for name, text in sheets.items():
         try:
             slim[name] = _rules(tinycss2.parse_stylesheet(text, True, True), seen)
@@ -382,10 +379,11 @@ def _searches_english(site: Path) -> bool:
 
 
 def slim_site(site: Path) -> None:
-    """Slim the theme's files in a built site, and mend the links of its pages.
+    """Slim the style sheets of a built site, and mend the links of its pages.
 
     Source maps go, with the comments that name them. So do the search's languages, of which
-    Material's worker loads none if it searches English only.
+    Material's worker loads none if it searches English only. The last of the theme's sheets, the
+    palette, gets the dark scheme for before scripts run.
     """
     if _searches_english(site):
         shutil.rmtree(site / SCRIPTS / "lunr", ignore_errors=True)
@@ -394,19 +392,17 @@ def slim_site(site: Path) -> None:
     pages = {path: path.read_text("utf-8") for path in sorted(site.rglob("*.html"))}
     data = [path.read_text("utf-8").replace('\\"', '"') for path in sorted(site.rglob("*.json"))]
     scripts = {path: path.read_bytes() for path in sorted(site.rglob("*.js"))}
-    sheets = {path: path.read_text("utf-8") for path in sorted(site.rglob("*.css"))}
+    sheets = {str(path): path.read_text("utf-8") for path in sorted(site.rglob("*.css"))}
 
-    theme = {str(path): text for path, text in sheets.items() if path.parent == site / SHEETS}
-    ours = "\n".join(text for path, text in sheets.items() if str(path) not in theme)
-    seen = look_at(
-        [*pages.values(), *data], [code.decode("utf-8", "replace") for code in scripts.values()]
-    )
-    new = {
-        Path(name): text.encode("utf-8") for name, text in slim_sheets(theme, seen, ours).items()
-    }
-    for path, code in scripts.items():
+    code = [script.decode("utf-8", "replace") for script in scripts.values()]
+    slim = slim_sheets(sheets, look_at([*pages.values(), *data], code))
+    if theme := [name for name in slim if Path(name).parent == site / SHEETS]:
+        ours = [text for name, text in slim.items() if name not in theme]
+        slim[theme[-1]] += dark_before_scripts([*(slim[name] for name in theme), *ours])
+    new = {Path(name): text.encode("utf-8") for name, text in slim.items()}
+    for path, script in scripts.items():
         if path.is_relative_to(site / SCRIPTS):
-            new[path] = _SOURCE_MAP.sub(b"", code)
+            new[path] = _SOURCE_MAP.sub(b"", script)
 
     names = {}
     for path, content in new.items():

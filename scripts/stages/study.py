@@ -13,7 +13,7 @@ from pathlib import Path
 
 from stages.front import by_topic
 from stages.prose import inline_html, literal, plain_text
-from stages.records import Bank, Evidence
+from stages.records import LEVELS, Bank, Evidence
 from stages.render import NOT_CHECKED, Page, relocated
 from stages.template import fill, front_matter
 
@@ -50,6 +50,7 @@ def study_page(bank: Bank, pages: Sequence[Page], evidence: Mapping[str, Evidenc
         parts={page.stem: page.parts for page in pages},
         evidence=evidence,
         waits=_WAITS,
+        levels=" ".join(LEVELS),
         no_javascript=_NO_JAVASCRIPT,
         not_checked=NOT_CHECKED,
         moved=moved,
