@@ -16,7 +16,7 @@
   // Where the focus goes if a press has hidden the button: to the one that undoes it.
   const follow = (button) => {
     const opened = control(button) === drawer && drawer.checked;
-    if (seen(button) && !opened) return;
+    if (seen(button) && button.tabIndex === 0 && !opened) return;
     const place = opened
       ? ".md-sidebar--primary :is(a, button)"
       : within(button, ".md-header__option")
@@ -39,6 +39,7 @@
     if (!button.textContent.trim())
       button.ariaLabel =
         button.title ||
+        (label.matches(".md-search__icon") && "Close the search") ||
         names[button.getAttribute("for")] ||
         label.previousElementSibling?.textContent.trim();
     label.replaceWith(button);
