@@ -1,5 +1,5 @@
 # One target for each thing people do. `make help` lists them.
-# Needs Python 3.11 or newer, git and make; everything else goes into .venv.
+# Needs Python 3.11 or newer, git, make and npm; everything else goes into .venv and node_modules.
 
 PYTHON ?= python3
 PIP := .venv/bin/python -m pip --disable-pip-version-check install
@@ -49,7 +49,8 @@ lock: $(TEST_TOOLS)  ## renew the hash-locked requirements
 	done
 
 clean:  ## remove what was made, the set-up included
-	rm -rf .venv .cache site docs/questions docs/notebooks docs/index.md docs/questions.json
+	rm -rf .venv .cache node_modules site
+	git clean -fdXq docs
 
 help:  ## list the targets
 	@sed -nE 's/^([a-z]+):[^#]*## (.*)/  make \1|\2/p' Makefile | awk -F'|' '{printf "%-18s%s\n", $$1, $$2}'

@@ -29,14 +29,27 @@ def _shown(path: Path) -> str:
 
 
 def _pages(args: argparse.Namespace) -> int:
-    from stages.pages import assemble, write_counts, write_front, write_pages
+    from stages.pages import (
+        assemble,
+        page_files,
+        refuse_what_is_in_the_way,
+        write_counts,
+        write_front,
+        write_pages,
+    )
 
     made = assemble(args.source, args.notebooks or NOTEBOOKS, by_number=args.notebooks is not None)
+    ours = args.output.resolve() == PAGES
+    refuse_what_is_in_the_way(
+        {args.output: page_files(made)} | ({DOCS: made.front} if ours else {})
+    )
     _notices(made.notices)
     changed = write_pages(made, args.output)
-    if args.output.resolve() == PAGES:
+    if ours:
         write_front(made, DOCS)
         write_counts(made, ROOT / "README.md")
+    else:
+        _notices(["these pages link to topics.md and others, which are written only into docs/"])
     print(f"{len(made.pages)} pages in {_shown(args.output)}, {len(changed)} files changed")
     return 0
 

@@ -24,7 +24,15 @@ from mkdocs.structure.pages import Page
 
 from stages import search, share, slim, study, views
 from stages.front import STUDY, navigation
-from stages.pages import Assembled, assemble, write_front, write_pages
+from stages.glossary import NAME as GLOSSARY
+from stages.pages import (
+    Assembled,
+    assemble,
+    page_files,
+    refuse_what_is_in_the_way,
+    write_front,
+    write_pages,
+)
 from stages.records import Refused
 from stages.site import GENERATED
 from stages.template import escape_title
@@ -76,9 +84,12 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
             print(f"note: {notice}", file=sys.stderr)
     docs = Path(config.docs_dir)
     try:
+        refuse_what_is_in_the_way({docs / "questions": page_files(_good), docs: _good.front})
         write_pages(_good, docs / "questions")
         write_front(_good, docs)
         views.write_copies(_copies, docs)
+    except Refused as refused:
+        raise Abort(str(refused)) from refused
     except OSError as error:
         path = error.filename2 or error.filename
         raise Abort(f"{path}: {error.strerror}; mend it and build again") from error
@@ -165,19 +176,23 @@ on_page_context = CombinedEvent(_before_search, _after_search)
 
 
 def _edit_address(page: Page, config: MkDocsConfig) -> str | None:
+    """Where the text of a page is edited; None for what is made of all texts, and for other texts
+    than the repository's."""
     if not config.repo_url or not _good:
         return None
-    name = page.file.src_uri
-    for question in _good.bank.questions:
-        if name == f"questions/{question.stem}.md":
-            text = Path(question.path).resolve()
-            if not text.is_relative_to(_root(config)):
-                return None  # another text: nobody can edit it in this repository
-            name = text.relative_to(_root(config)).as_posix()
-            return f"{config.repo_url.rstrip('/')}/edit/{config.extra['branch']}/{quote(name)}"
-    if name == "index.md" or name.endswith(".ipynb"):
+    root, name = _root(config), page.file.src_uri
+    texts = {f"questions/{q.stem}.md": Path(q.path) for q in _good.bank.questions}
+    texts[GLOSSARY] = root / config.extra["bank"]["source"] / GLOSSARY
+    if name in texts:
+        text = texts[name].resolve()
+        if not text.is_relative_to(root):
+            return None
+        name = text.relative_to(root).as_posix()
+    elif name in _good.front or name.endswith(".ipynb"):
         return None
-    return f"{config.repo_url.rstrip('/')}/edit/{config.extra['branch']}/docs/{name}"
+    else:
+        name = f"docs/{name}"
+    return f"{config.repo_url.rstrip('/')}/edit/{config.extra['branch']}/{quote(name)}"
 
 
 def on_post_page(output: str, page: Page, config: MkDocsConfig) -> str:

@@ -423,7 +423,19 @@ def test_fonts_that_a_style_sheet_names_are_weighed(site: Path) -> None:
     (site / "assets/maths.woff2").write_bytes(random.Random(1).randbytes(110_000))
     assert f"{PAGE}: the theme, code and fonts that it names: 110." in said(site)
     assert f"{BARE}: the theme, code and fonts" in said(site)
-    assert said(site).count("the theme, code and fonts") == 2  # the limits are for questions
+    pages = list(site.rglob("*.html"))  # every page is held to it
+    assert said(site).count("the theme, code and fonts") == len(pages)
+
+
+def test_an_id_that_stands_twice_is_named(site: Path) -> None:
+    page = site / PAGE
+    page.write_text(
+        page.read_text("utf-8").replace(
+            "</article>", '<p id="twin"></p><p id="twin"></p></article>'
+        ),
+        "utf-8",
+    )
+    assert "the id 'twin' stands twice; give each its own" in said(site)
 
 
 def test_weights_are_those_of_gzip(site: Path) -> None:

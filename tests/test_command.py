@@ -242,7 +242,9 @@ class Running(HTMLParser):
             plain = re.sub(r"[\x00-\x20\xad]", "", content or "").lower()
             if name.startswith("on") or name in ("srcdoc", "formaction"):
                 self.found.add(f"<{tag} {name}={content}>")
-            if not name.startswith(("content", "data-")) and plain.startswith(("javascript:", "vbscript:", "data:text")):
+            if not name.startswith(("content", "data-")) and plain.startswith(
+                ("javascript:", "vbscript:", "data:text")
+            ):
                 self.found.add(f"<{tag} {name}={content}>")
             if tag == "script" and name == "src":
                 self.scripts.add(plain.rpartition("/")[2])

@@ -170,7 +170,7 @@ No [#short], nor [#long].
 def test_the_topics_page_lists_questions_by_topic_and_tags() -> None:
     shown = published(topics_page(BANK, EVIDENCE))
     assert not foreign(shown, front=True)
-    assert 'id="r-d"' in shown and 'id="tag-a"' in shown
+    assert 'id="topic-r-d"' in shown and 'id="tag-a"' in shown
     assert "R&D" in words(shown) and "Why a_b?" in words(shown)
 
 
@@ -190,3 +190,17 @@ def test_no_title_brings_anything_foreign_to_the_home_page(title: str) -> None:
             shown = published(page) if page else ""
             assert not foreign(shown, front=True)
             assert "<img" not in shown
+
+
+def test_topics_and_tags_whose_ids_would_clash_have_ids_of_their_own() -> None:
+    text = "T\n"
+    for number, topic in enumerate(("C++", "C#", "Tags", "Topics", "+", "C++"), 1):
+        text += f"\n{number}. Why {number}?\nTopic: {topic}\nTags: {topic}, tags\n\nSo.\n"
+    bank = parse(text)
+    for page in (home_page(bank, {}), topics_page(bank, {})):
+        ids = re.findall(r'\bid="([^"]*)"', published(page))
+        assert len(ids) == len(set(ids)), ids
+    home = published(home_page(bank, {}))
+    offered = re.findall(r'<option value="([^"]+)"', home)
+    assert offered == re.findall(r'data-topic="([^"]+)"', home)
+    assert len(set(offered)) == 5

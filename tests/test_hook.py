@@ -102,7 +102,13 @@ def test_links_to_the_repository_need_one(views: Path, light: Path) -> None:
         f"https://colab.research.google.com/github/someone/repo/blob/trunk/notebooks/{stem}.ipynb"
     )
     assert colab in html
-    assert "/edit/" not in (light / "index.html").read_text("utf-8"), "it is made, not written"
+    for made in ("", "topics/", "paths/", "study/", "evidence/", "print/", "cheat-sheet/"):
+        html = (light / made / "index.html").read_text("utf-8")
+        assert "/edit/" not in html, f"{made} is made, not written"
+    html = (light / "glossary" / "index.html").read_text("utf-8")
+    assert f"{GITHUB}/edit/trunk/source/glossary.md" in html
+    html = (light / "about" / "index.html").read_text("utf-8")
+    assert f"{GITHUB}/edit/trunk/docs/about.md" in html
 
 
 def test_another_forge_has_no_colab(project: Path) -> None:

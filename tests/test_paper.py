@@ -66,13 +66,20 @@ def test_links_of_a_page_are_taken_one_folder_higher() -> None:
     )
 
 
+def test_code_is_not_read_for_links() -> None:
+    code = "`[a](#part)` [b](#c)\n\n```text\n[a](#part)\n```\n\n[d](02-e.md)"
+    assert relocated(code, "s") == (
+        "`[a](#part)` [b](questions/s.md#c)\n\n```text\n[a](#part)\n```\n\n[d](questions/02-e.md)"
+    )
+
+
 def test_the_print_page_has_all_of_every_answer_unfolded() -> None:
     shown = published(print_page(BANK, PAGES, EVIDENCE))
     assert not foreign(shown, front=True)
     text = words(shown)
     for said in (
         "1. Why so?", "Deep", "A heading", "The gap is large.", "gap 0.2", "Never.", "Once",
-        "And?", "Then.", "A title.", "2. What?", "That.", "© 2026 Us",
+        "And?", "Then.", "A title.", "2. What?", "That.",
     ):  # fmt: skip
         assert said in text, said
     assert "<details" not in shown

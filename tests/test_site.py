@@ -66,6 +66,13 @@ def test_title_and_rights_note_come_from_the_text(bare: tuple[Path, str]) -> Non
     assert "Thumbnail" not in html
 
 
+def test_another_text_is_not_given_our_licence_and_words(bare: tuple[Path, str]) -> None:
+    assert not (bare[0] / "about").exists()
+    for path in bare[0].rglob("*.html"):
+        text = path.read_text("utf-8")
+        assert "under CC BY" not in text and "deep learning" not in text.lower(), path
+
+
 def test_our_docs_are_untouched_by_another_text(bare: tuple[Path, str]) -> None:
     found = [path for path in (ROOT / "docs").rglob("*") if "dough" in path.name]
     assert found == []

@@ -66,7 +66,7 @@
       input.tabIndex = narrow.matches && !search.checked ? -1 : 0;
     for (const nav of all(".md-code__nav")) nav.setAttribute("role", "none");
     // What scrolls sideways can be scrolled by keyboard.
-    for (const box of all(".math.display, .output-table, .evidence-box, .md-typeset__scrollwrap"))
+    for (const box of all(".math, .output-table, .evidence-box, .md-typeset__scrollwrap"))
       if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;
       else box.removeAttribute("tabindex");
   };
@@ -81,6 +81,8 @@
           event.stopPropagation();
         for (const link of all(".md-search-result__link")) link.tabIndex = 0;
         if (key === "Escape" && before?.isConnected) setTimeout(() => before.focus());
+      } else if (key === "Enter" && within(target, ".md-header__option")) {
+        event.stopPropagation(); // Material would switch a second time
       } else if (key === "Escape" && drawer.checked) {
         drawer.click();
         document.querySelector(".md-header__button[for=__drawer]").focus();

@@ -19,12 +19,12 @@ from typing import Any
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from stages.policy import violations
-from stages.records import Fault
+from stages.records import NOT_CHECKED, Fault
 
 PAGE_LIMIT = 70_000  # bytes: a question page's HTML and its figures
 THEME_LIMIT = 110_000  # bytes: style sheets, scripts and fonts that a question page names
+STUDY = "study/index.html"
 STUDY_LIMIT = 80_000  # bytes: the study page with the script and style sheet that it alone has
-UNCHECKED = "Not yet checked by an experiment"
 
 _TEXT = frozenset("css html ipynb js json map md mjs svg txt webmanifest xml".split())
 _CODE = frozenset("css js mjs otf ttf woff woff2".split())
@@ -100,6 +100,7 @@ class Page(HTMLParser):
         super().__init__(convert_charrefs=True)
         self.tags: list[Tag] = []
         self.ids: set[str] = set()
+        self.doubled: list[tuple[int, str]] = []  # ids that stand twice, with their lines
         self.outputs: list[Stretch] = []
         self.rows: list[Stretch] = []
         self.styles: list[tuple[int, str]] = []  # of style elements and style attributes
@@ -167,6 +168,8 @@ class Page(HTMLParser):
         tag = Tag(name, attributes, self.getpos()[0], article)
         self.tags.append(tag)
         if tag.get("id"):
+            if tag.get("id") in self.ids:
+                self.doubled.append((tag.line, tag.get("id")))
             self.ids.add(tag.get("id"))
         if name == "a" and tag.get("name"):
             self.ids.add(tag.get("name"))
@@ -394,6 +397,13 @@ def _short(text: str) -> str:
     return text if len(text) <= 80 else text[:77] + "…"
 
 
+def _ids(site: Site) -> Iterator[Fault]:
+    """An id stands for one element of its page."""
+    for name, page in site.pages.items():
+        for line, found in page.doubled:
+            yield Fault(name, line, f"the id '{found}' stands twice", "give each its own")
+
+
 def _pictures(site: Site) -> Iterator[Fault]:
     """Every picture is described, and takes its room before it is loaded.
 
@@ -452,8 +462,8 @@ def _question(site: Site, entry: Mapping[str, Any], views: bool) -> Iterator[Fau
         return
     name, page = target[0], site.pages[target[0]]
     if entry.get("notebook") is None:
-        if UNCHECKED not in page.article:
-            what = f"a page without a notebook does not say '{UNCHECKED}'"
+        if NOT_CHECKED not in page.article:
+            what = f"a page without a notebook does not say '{NOT_CHECKED}'"
             yield Fault(name, 0, what, "say so in the page template, or add the notebook")
         return
     for claim in entry.get("claims") or ():
@@ -600,14 +610,18 @@ def _policy(site: Site) -> Iterator[Fault]:
 
 
 def _weights(site: Site) -> Iterator[Fault]:
-    """The question pages keep within their limits."""
-    for name in site.questions:
+    """The question pages keep within their limits; so does what any page names of the theme.
+
+    The study page has more code, and a limit of its own.
+    """
+    for name in site.pages:
         page = _weigh(site, name)
         for what, value, limit, counted in (
             ("the page with its figures", page["html"] + page["figures"], PAGE_LIMIT, False),
             ("the theme, code and fonts that it names", page["theme"], THEME_LIMIT, True),
         ):
-            if value > limit:
+            held = name != STUDY if counted else name in site.questions
+            if held and value > limit:
                 files = [f for f in page["files"].items() if (_kind(f[0]) in _CODE) is counted]
                 files.sort(key=lambda file: -file[1])
                 heaviest = ", ".join(f"{part} {size / 1000:.1f}" for part, size in files[:3])
@@ -617,7 +631,7 @@ def _weights(site: Site) -> Iterator[Fault]:
 
 def _study(site: Site) -> Iterator[Fault]:
     """The study page has its script, which a build without npm leaves out, and is light."""
-    name = "study/index.html"
+    name = STUDY
     if name not in site.pages:
         return
     own = site.resolved(
@@ -659,6 +673,7 @@ def _form(site: Site) -> Iterator[Fault]:
 
 GATES: tuple[Callable[[Site], Iterator[Fault]], ...] = (
     _links,
+    _ids,
     _pictures,
     _outputs,
     _errors,

@@ -11,9 +11,9 @@ from stages.glossary import NAME as GLOSSARY
 from stages.ledger import PAGE as EVIDENCE
 from stages.ledger import Contradiction, contradictions
 from stages.paper import CHEAT_SHEET, PRINT
-from stages.prose import Sources, inline_html, literal, plain_text
+from stages.prose import Sources, inline_html, literal, plain_literal, plain_text
 from stages.records import LEVELS, Bank, Evidence, Question
-from stages.render import anchor
+from stages.render import anchors, topic_anchors
 from stages.template import escape_title, fill, front_matter
 from stages.ways import Step, a_week, an_evening, by_prerequisite, prerequisites
 
@@ -146,8 +146,8 @@ def questions_json(bank: Bank, evidence: Mapping[str, Evidence]) -> str:
 # ── pages ──────────────────────────────────────────────────────────────────────────────────────
 
 
-def _plain(text: str) -> str:
-    return literal(plain_text(text))
+def _topic_ids(bank: Bank) -> dict[str, str]:
+    return {topic or OTHER: found for topic, found in topic_anchors(bank).items()}
 
 
 def home_page(
@@ -183,9 +183,9 @@ def home_page(
         evening_minutes=sum(minutes[q.number] for q in evening),
         week=a_week(bank, minutes),
         stages=by_prerequisite(bank),
-        plain=_plain,
+        plain=plain_literal,
         inline=inline_html,
-        anchor=anchor,
+        ids=_topic_ids(bank),
     )
 
 
@@ -199,15 +199,16 @@ def topics_page(bank: Bank, evidence: Mapping[str, Evidence]) -> str:
         "topics.md",
         front=front_matter(
             "Topics",
-            f"All questions of {plain_text(bank.title)} by topic: what is asked, the level, how"
+            f"All questions of “{plain_text(bank.title)}” by topic: what is asked, the level, how"
             " much of the answer is checked, and an index of tags.",
             searched=False,
         ),
         topics=by_topic(bank),
         tags=dict(sorted(tags.items())),
+        tag_ids=anchors(tags, "tag"),
         evidence=evidence,
-        plain=_plain,
-        anchor=anchor,
+        plain=plain_literal,
+        ids=_topic_ids(bank),
     )
 
 
@@ -228,7 +229,7 @@ def ways_page(bank: Bank, minutes: Mapping[int, int]) -> str:
         "paths.md",
         front=front_matter(
             "Ways through",
-            f"Ways through the questions of {plain_text(bank.title)}, worked out from what builds"
+            f"Ways through the questions of “{plain_text(bank.title)}”, worked out from what builds"
             " on what: an evening, a week, and stage by stage.",
             hide=["navigation", "footer"],
             searched=False,
@@ -239,5 +240,5 @@ def ways_page(bank: Bank, minutes: Mapping[int, int]) -> str:
         before=prerequisites(bank),
         minutes=minutes,
         total=total,
-        plain=_plain,
+        plain=plain_literal,
     )

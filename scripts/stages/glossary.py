@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from stages.parse import SourceFile, decode, nearest, slugify
-from stages.prose import Sources, literal, open_fences, plain_text, weave
+from stages.prose import Sources, literal, open_fences, plain_literal, plain_text, weave
 from stages.records import Bank, Block, Fault, Glossary, Refused, Term
 from stages.template import fill, front_matter
 from stages.validate import published_faults
@@ -184,8 +184,8 @@ def glossary_page(glossary: Glossary, bank: Bank) -> str:
         source=glossary.path,
         front=front_matter(
             plain_text(glossary.title),
-            f"{len(glossary.terms)} words and abbreviations of {plain_text(bank.title)}: what each"
-            " stands for, what it means, and the questions that it matters for.",
+            f"{len(glossary.terms)} words and abbreviations of “{plain_text(bank.title)}”: what"
+            " each stands for, what it means, and the questions that it matters for.",
             hide=["navigation", "footer"],
         ),
         heading=literal(glossary.title),
@@ -194,5 +194,5 @@ def glossary_page(glossary: Glossary, bank: Bank) -> str:
         letters=dict(sorted(letters.items())),
         meanings={term.slug: woven(term.meaning) for term in glossary.terms},
         titles={q.number: q for q in bank.questions},
-        escape=lambda text: literal(plain_text(text)),
+        plain=plain_literal,
     )

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from stages.prose import Sources, inline_html, literal, plain_text, weave
+from stages.prose import Sources, inline_html, plain_literal, plain_text, weave
 from stages.records import Bank, Claim, Evidence, Question
 from stages.render import report_address
 from stages.template import fill, front_matter
@@ -58,7 +58,7 @@ def evidence_page(bank: Bank, evidence: Mapping[str, Evidence], repository: str 
         "evidence.md",
         front=front_matter(
             "Evidence",
-            f"Every claim of {plain_text(bank.title)} with its measured value, the cell that"
+            f"Every claim of “{plain_text(bank.title)}” with its measured value, the cell that"
             " asserts it, and the half-truth that it sets right.",
             hide=["navigation", "footer"],
             searched=False,
@@ -71,5 +71,5 @@ def evidence_page(bank: Bank, evidence: Mapping[str, Evidence], repository: str 
         set_right=len(against),
         report=report,
         inline=inline_html,
-        plain=lambda text: literal(plain_text(text)),
+        plain=plain_literal,
     )

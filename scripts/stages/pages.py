@@ -20,7 +20,7 @@ from stages.records import Bank, Evidence, Fault, Glossary, Question, Refused
 from stages.render import Page, render_page
 from stages.study import study_page
 from stages.validate import bank_faults
-from stages.write import write_if_changed, write_tree
+from stages.write import in_the_way, write_if_changed, write_tree
 
 
 @dataclass(frozen=True)
@@ -173,10 +173,24 @@ def front_files(
     return {name: text.encode() for name, text in texts.items() if text}
 
 
+def page_files(assembled: Assembled) -> dict[str, bytes]:
+    """The pages and their figures: relative path → content."""
+    return {name: data for page in assembled.pages for name, data in page.files().items()}
+
+
+def refuse_what_is_in_the_way(trees: Mapping[Path, Mapping[str, bytes]]) -> None:
+    """Look for files of the user's in all folders before anything is written into one.
+
+    Raises:
+        Refused: with every such file.
+    """
+    if faults := [fault for folder, files in trees.items() for fault in in_the_way(folder, files)]:
+        raise Refused(faults)
+
+
 def write_pages(assembled: Assembled, output: Path) -> list[str]:
     """Write the pages and their figures under `output`; return the paths that changed."""
-    files = {name: data for page in assembled.pages for name, data in page.files().items()}
-    return write_tree(output, files)
+    return write_tree(output, page_files(assembled))
 
 
 def write_counts(assembled: Assembled, readme: Path) -> None:

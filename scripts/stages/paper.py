@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from stages.embed import shift_headings
-from stages.prose import inline_html, literal, plain_text
+from stages.prose import inline_html, literal, plain_literal, plain_text
 from stages.records import Bank, Evidence
 from stages.render import Page, relocated
 from stages.template import fill, front_matter
@@ -20,17 +20,16 @@ def _paper(
         template,
         front=front_matter(
             title,
-            f"{said} of {plain_text(bank.title)} on one page, made for printing.",
+            f"{said} of “{plain_text(bank.title)}” on one page, made for printing.",
             hide=["toc", "navigation", "footer"],
             searched=False,
         ),
         title=literal(bank.title),
         subtitle=[literal(line) for line in bank.subtitle],
-        rights=literal(bank.rights),
         questions=bank.questions,
         parts={page.stem: page.parts for page in pages},
         moved=relocated,
-        plain=lambda text: literal(plain_text(text)),
+        plain=plain_literal,
         **values,
     )
 

@@ -411,6 +411,11 @@ def plain_text(text: str, sources: Sources | None = None) -> str:
     return " ".join(words.split())
 
 
+def plain_literal(text: str) -> str:
+    """Markdown → its words, as Markdown and HTML that shows them as they are: for templates."""
+    return literal(plain_text(text))
+
+
 def typed_numbers(block: Block, path: str) -> list[Fault]:
     """Decimals and percentages typed into the prose of a finished page.
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 LEVELS = ("basic", "core", "advanced")
+NOT_CHECKED = "Not yet checked by an experiment"  # what a page without a notebook says
 SECTIONS = ("In depth", "Often said", "Follow-ups", "References")
 
 

@@ -5,19 +5,29 @@ from __future__ import annotations
 import html
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import urlencode
 
 from stages.embed import Embedded, embed
 from stages.glossary import Explainer
-from stages.prose import Sources, Woven, inline_html, literal, plain_text, weave
-from stages.records import Bank, Block, Claim, Evidence, Fault, Glossary, Question, Reference
+from stages.parse import slugify
+from stages.prose import Sources, Woven, inline_html, plain_literal, plain_text, weave
+from stages.records import (
+    NOT_CHECKED,
+    Bank,
+    Block,
+    Claim,
+    Evidence,
+    Fault,
+    Glossary,
+    Question,
+    Reference,
+)
 from stages.template import fill, front_matter
 
 WORDS_A_MINUTE = 220
 DESCRIPTION_LENGTH = 155  # characters that search engines show
-NOT_CHECKED = "Not yet checked by an experiment"
 
 
 @dataclass(frozen=True)
@@ -69,9 +79,20 @@ def heading(text: str) -> str:
     return " ".join(woven.split())
 
 
-def anchor(words: str) -> str:
-    """The id of a topic's or a tag's place on the topics page."""
-    return re.sub(r"\W+", "-", plain_text(words).lower()).strip("-") or "other"
+def anchors(names: Iterable[str], prefix: str) -> dict[str, str]:
+    """An id for each name (a topic, a tag); names that would share one are numbered."""
+    found: dict[str, str] = {}
+    taken: dict[str, int] = {}
+    for name in dict.fromkeys(names):
+        slug = f"{prefix}-{slugify(plain_text(name)) or 'other'}"
+        taken[slug] = taken.get(slug, 0) + 1
+        found[name] = slug if taken[slug] == 1 else f"{slug}--{taken[slug]}"
+    return found
+
+
+def topic_anchors(bank: Bank) -> dict[str, str]:
+    """The ids of the bank's topics, on the home page and the topics page."""
+    return anchors((question.topic for question in bank.questions), "topic")
 
 
 def describe(question: Question, evidence: Evidence | None = None) -> str:
@@ -92,7 +113,9 @@ def reading_minutes(parts: Sequence[str]) -> int:
 
 
 _MOVING = re.compile(
-    r"\]\((#[\w-]+|\.\./[\w.#-]+|[a-z0-9][\w-]*(?:\.md(?:#[\w-]+)?|/figure-[\w.]+))(?=[\s)])"
+    r"^(?:`{3,}|~{3,})[^\n]*\n.*?^(?:`{3,}|~{3,})[ \t]*$|`[^`\n]*`"  # code stays as it is
+    r"|\]\((#[\w-]+|\.\./[\w.#-]+|[a-z0-9][\w-]*(?:\.md(?:#[\w-]+)?|/figure-[\w.]+))(?=[\s)])",
+    re.M | re.S,
 )
 
 
@@ -108,6 +131,8 @@ def relocated(markdown: str, stem: str, *, reference: str = "") -> str:
 
     def moved(match: re.Match[str]) -> str:
         target = match[1]
+        if target is None:
+            return match[0]
         if target.startswith("#ref-") and reference:
             return f"](#{reference}{target.removeprefix('#ref-')}"
         if target.startswith("#"):
@@ -230,7 +255,7 @@ def render_page(
         source=question.path,
         question=question,
         parts=parts,
-        anchor=anchor,
+        topic_id=topic_anchors(bank)[question.topic],
         also_asked=[html.escape(phrase) for phrase in question.also_asked],
         not_checked=NOT_CHECKED,
         experiment=embedded.markdown,
@@ -241,6 +266,6 @@ def render_page(
         views=views,
         colab=colab_address(repository, branch, evidence.stem) if evidence else "",
         report=report_address(repository, question),
-        escape=lambda text: literal(plain_text(text)),
+        plain=plain_literal,
     )
     return Page(question.stem, markdown, parts, embedded.figures, tuple(dict.fromkeys(faults)))

@@ -1,7 +1,7 @@
 """What other places show of a page: tags for link previews, structured data, a picture to share.
 
-Sources: the Open Graph protocol (ogp.me); schema.org's QAPage, Question, Answer and WebSite;
-Google's documentation of the first (answerCount, name and an answer's text are required).
+Sources: the Open Graph protocol (ogp.me); schema.org's LearningResource, Question, Answer and
+WebSite.
 
 The functions at the end are called by the hook, each from the event of its name.
 """
@@ -112,7 +112,9 @@ def json_ld(data: Mapping[str, Any]) -> str:
 def question_data(
     question: Question, evidence: Evidence | None, *, url: str, site: str, home: str
 ) -> dict[str, Any]:
-    """schema.org's QAPage of one question.
+    """A page as schema.org's LearningResource about a Question with its accepted Answer.
+
+    It is no QAPage: Google's guidelines keep that for pages on which readers can answer.
 
     Args:
         url: the page's absolute address.
@@ -137,7 +139,12 @@ def question_data(
         },
     }
     said = {key: value for key, value in asked.items() if value}
-    return {"@context": "https://schema.org", "@type": "QAPage", "mainEntity": said}
+    return {
+        "@context": "https://schema.org",
+        "@type": ["WebPage", "LearningResource"],
+        "url": url,
+        "mainEntity": said,
+    }
 
 
 def site_data(site: str, home: str, description: str) -> dict[str, Any]:

@@ -169,6 +169,10 @@ def build_site(root: Path, source: Path, notebooks: Path, output: Path, *, by_nu
     try:
         with _workplace(output) as place:
             docs, site = copy_docs(root / "docs", place / "docs"), place / "site"
+            another = source.resolve() != (root / "source").resolve()
+            if another:  # what is written by hand speaks of this repository's text, and its licence
+                for page in docs.glob("*.md"):
+                    page.unlink()
             settings = root / "mkdocs.yml"
             config = load_config(
                 str(settings),
@@ -176,6 +180,7 @@ def build_site(root: Path, source: Path, notebooks: Path, output: Path, *, by_nu
                 site_dir=str(site),
                 strict=True,
                 plugins=plugins_switched_on(settings),
+                **({"copyright": None} if another else {}),
             )
             config.extra["bank"] = {
                 "source": str(source.resolve()),

@@ -12,9 +12,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from stages.front import by_topic
-from stages.prose import inline_html, literal, plain_text
-from stages.records import LEVELS, Bank, Evidence
-from stages.render import NOT_CHECKED, Page, relocated
+from stages.prose import inline_html, plain_literal, plain_text
+from stages.records import LEVELS, NOT_CHECKED, Bank, Evidence
+from stages.render import Page, relocated
 from stages.template import fill, front_matter
 
 SCRIPT, STYLE = "assets/study.js", "assets/study.css"  # in docs/
@@ -39,7 +39,7 @@ def study_page(bank: Bank, pages: Sequence[Page], evidence: Mapping[str, Evidenc
         "study.md",
         front=front_matter(
             "Study",
-            f"The questions of {plain_text(bank.title)} one at a time, the answer hidden until "
+            f"The questions of “{plain_text(bank.title)}” one at a time, the answer hidden until "
             "asked for, scheduled by what you remember and kept in your browser.",
             hide=["toc", "navigation", "footer"],
             searched=False,
@@ -55,7 +55,7 @@ def study_page(bank: Bank, pages: Sequence[Page], evidence: Mapping[str, Evidenc
         not_checked=NOT_CHECKED,
         moved=moved,
         inline=inline_html,
-        plain=lambda text: literal(plain_text(text)),
+        plain=plain_literal,
         attribute=lambda text: html.escape(plain_text(text), quote=True),
     )
 

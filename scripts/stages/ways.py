@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from stages.records import LEVELS, Bank, Question
 
 DAYS = 7
+EVENING = 10  # questions at most
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,8 @@ def by_prerequisite(bank: Bank) -> list[Step]:
 
 
 def an_evening(bank: Bank) -> list[Question]:
-    """Of each topic the question that is most often named with others, in the order to read them.
+    """From each topic the question that is named with most others, in the order to read them; of
+    many topics, those of the ten such questions that are named with most.
 
     Empty where there are fewer than three topics, or no more questions than topics.
     """
@@ -80,7 +82,8 @@ def an_evening(bank: Bank) -> list[Question]:
             best[question.topic] = question
     if len(best) < 3 or len(best) == len(bank.questions):
         return []
-    return sorted(best.values(), key=_rank)
+    most = sorted(best.values(), key=lambda q: (-len(links[q.number]), q.number))
+    return sorted(most[:EVENING], key=_rank)
 
 
 def a_week(bank: Bank, minutes: Mapping[int, int]) -> list[Step]:
