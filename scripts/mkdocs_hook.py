@@ -141,6 +141,7 @@ def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -
     """Hand the views of notebooks to their stage; say what the study page lacks, if it does."""
     if page.file.src_uri == STUDY and study.SCRIPT not in config.extra["assets"]:
         return study.without_scheduler(html)
+    html = re.sub(r"<th( [^>]*)?></th>", r"<td\1></td>", html)  # it is the head of nothing
     # Print shows where links lead that leave the site.
     html = html.replace('<a href="http', '<a class="out" href="http')
     if _good:
