@@ -32,7 +32,7 @@ torch.use_deterministic_algorithms(True)
 # %%
 set_matplotlib_formats("svg", metadata={"Date": None, "Creator": None})
 plt.rcParams.update({
-    "svg.hashsalt": "11-batch-normalization", "figure.figsize": (6.4, 3.4), "font.size": 10,
+    "svg.hashsalt": "11-batch-normalization", "svg.fonttype": "none", "figure.figsize": (6.4, 3.4), "font.size": 10,
     "savefig.transparent": True, "figure.facecolor": "none", "axes.facecolor": "none",
     "axes.spines.top": False, "axes.spines.right": False})
 BLUE, ORANGE, GREEN, PURPLE, GREY = "#2f7fc1", "#d9822b", "#1a9a72", "#b05fa3", "#7f7f7f"
