@@ -9,13 +9,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 import chromium
 from local_server import ONLY_HERE, Served, serve
 
 ROOT = Path(__file__).resolve().parents[1]
 PREFIX = "/repo/"  # a project's site lies under its name
+expect.set_options(timeout=15_000)  # ms: what comes at once takes longer where much else runs
 
 
 @pytest.fixture(scope="session")

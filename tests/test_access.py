@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
+import material  # type: ignore[import-untyped]
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 
@@ -109,6 +110,20 @@ def test_axe_notices(page: Page, rule: str) -> None:
         f"<!doctype html><html lang=en><title>t</title><main><h1>Title</h1>{PLANTED[rule]}</main>"
     )
     assert rule in {said.split()[0] for said in violations(page)}
+
+
+def test_material_still_has_the_faults_that_its_templates_are_mended_of(site: Path) -> None:
+    theirs = (Path(material.__file__).parent / "templates/partials/search.html").read_text("utf-8")
+    for fault in (' role="dialog"', ' tabindex="-1"'):
+        assert fault in theirs
+        for name in ("index.html", "404.html"):
+            assert fault not in (site / name).read_text("utf-8").partition("</header>")[0]
+    for path in kinds(site).values():
+        page = site / path / "index.html" if path.endswith("/") or not path else site / path
+        assert (
+            page.read_text("utf-8").count('<article id="__content" class="md-content__inner') == 1
+        )
+        assert not re.search("<th( [^>]*)?></th>", page.read_text("utf-8"))
 
 
 # ── contrast of code ───────────────────────────────────────────────────────────────────────────
@@ -408,6 +423,8 @@ def test_the_search_by_keyboard_on_a_phone(browser: Browser, served: str, key: s
         for _ in range(5):
             page.keyboard.press("Tab")
         expect(page.locator("#__search")).not_to_be_checked()
+        page.keyboard.press("/")
+        expect(page.locator("#__search")).to_be_checked()
 
 
 @pytest.mark.parametrize("key", ["Enter", "Space"])

@@ -23,7 +23,8 @@
         ? ".md-header__option button"
         : `button[for="${button.getAttribute("for")}"]`;
     for (const other of all(place))
-      if (other !== button && other.tabIndex === 0 && seen(other)) return other.focus();
+      if (other !== button && other.tabIndex === 0 && seen(other))
+        return other.focus({ preventScroll: true }); // it is still sliding in
   };
 
   const toButton = (label) => {
@@ -75,7 +76,7 @@
     "keydown",
     (event) => {
       const { key, target } = event;
-      if (search?.checked && within(target, ".md-search")) {
+      if (search.checked && within(target, ".md-search")) {
         // Material leaves the search with the first Tab, and goes to the box with any other key.
         if (key === "Tab" || key === "Shift" || (key === " " && target.tagName !== "INPUT"))
           event.stopPropagation();
@@ -95,7 +96,7 @@
   addEventListener("focusin", ({ target, relatedTarget }) => {
     if (within(target, ".md-search")) {
       if (!within(relatedTarget, ".md-search")) before = relatedTarget;
-    } else if (search?.checked) search.click();
+    } else if (search.checked) search.click();
     if (drawer.checked && !within(target, ".md-sidebar--primary")) drawer.click();
   });
 
