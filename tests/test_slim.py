@@ -452,6 +452,9 @@ def test_no_page_looks_different(
         browser.new_context(viewport=size, color_scheme=scheme) as slim_context,
         browser.new_context(viewport=size, color_scheme=scheme) as stock_context,
     ):
+        for context in (slim_context, stock_context):
+            # The face of the headings is optional: it may come in time for one and not the other.
+            context.route("**/stix-two-text*", lambda route: route.abort())
         slimmed = looks(slim_context, served, paths, states, dropped)
         as_it_was = looks(stock_context, stock, paths, states, [])
         for nth, (one, other) in enumerate(zip(slimmed, as_it_was, strict=True)):

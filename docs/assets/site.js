@@ -92,15 +92,21 @@
     true,
   );
 
-  // What is open closes when the focus goes elsewhere.
+  // What is open closes when the focus goes elsewhere, and the search opens with its box: Material
+  // does not always notice that one.
   addEventListener("focusin", ({ target, relatedTarget }) => {
     if (within(target, ".md-search")) {
       if (!within(relatedTarget, ".md-search")) before = relatedTarget;
+      if (target.matches(".md-search__input") && !search.checked) search.click();
     } else if (search.checked) search.click();
     if (drawer.checked && !within(target, ".md-sidebar--primary")) drawer.click();
   });
 
-  addEventListener("change", dress);
+  addEventListener("change", ({ target }) => {
+    if (target === search && !search.checked)
+      for (const input of all(".md-search__input")) input.blur();
+    dress();
+  });
   addEventListener("resize", dress);
   document.fonts.ready.then(dress); // formulas become wider or narrower
   document$.subscribe(dress);
