@@ -273,3 +273,20 @@ def test_the_print_page_has_every_answer(
     sheet = on_paper.open("cheat-sheet/")
     assert sheet.locator("section.answer").count() == len(questions)
     assert sheet.locator("details").count() == 0
+
+
+# ── on a phone ─────────────────────────────────────────────────────────────────────────────────
+
+
+def test_no_question_scrolls_sideways_on_a_phone(
+    browser: Browser, served: str, questions: list[dict[str, object]]
+) -> None:
+    width = "document.documentElement.scrollWidth"
+    with browser.new_context(viewport={"width": 390, "height": 844}) as context:
+        page = context.new_page()
+        for path in (*(str(q["url"]) for q in questions), "print/", "cheat-sheet/"):
+            page.goto(served + path)
+            assert page.evaluate(width) == 390, path
+        # It would be noticed.
+        page.evaluate("document.querySelector('article p').style.width = '500px'")
+        assert page.evaluate(width) > 390

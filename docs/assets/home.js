@@ -22,7 +22,8 @@
     const shown = questions.filter((question) => !question.hidden).length;
     const all = shown === questions.length;
     form.querySelector("output").value =
-      `${all ? shown : `${shown} of ${questions.length}`} question${questions.length === 1 ? "" : "s"}`;
+      `${all ? shown : `${shown} of ${questions.length}`} question${questions.length === 1 ? "" : "s"}` +
+      (shown ? "" : ": choose a wider filter");
     return choice;
   };
 

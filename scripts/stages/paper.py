@@ -52,5 +52,5 @@ def print_page(bank: Bank, pages: Sequence[Page], evidence: Mapping[str, Evidenc
 
 def cheat_sheet(bank: Bank, pages: Sequence[Page]) -> str:
     """The short answers only."""
-    said = "The short answers, what one says in half a minute to each question,"
+    said = "The short answers, what one says to each question in less than a minute,"
     return _paper("cheat-sheet.md", "Cheat sheet", said, bank, pages)
