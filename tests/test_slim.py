@@ -391,6 +391,11 @@ def drawn(page: Page) -> None:
 
 # Every property, of every element but the smallest parts of formulas and code.
 COMPUTED = """() => {
+  // Laid out anew: after a layout in parts, Chromium now and then says 0 for a margin `auto`.
+  for (const display of ["none", ""]) {
+    document.body.style.display = display;
+    if (document.body.offsetHeight > 0 === (display === "none")) throw Error("not laid out anew");
+  }
   const names = [...getComputedStyle(document.body)].filter(name => !name.startsWith("--"));
   const found = [];
   for (const element of document.querySelectorAll("*:not(math *, pre code *, head *)"))
