@@ -163,7 +163,7 @@ No [#short], nor [#long].
     bank = parse(said, stems=("why",))
     claims = (Claim("long", "A long sentence.", "1 and 2 and 3"), Claim("short", "Not so.", "4"))
     shown = words(published(home_page(bank, {"why": evidence(*claims)})))
-    assert "Often said Short. ✓ Checked Not so. Measured: 4. See the cell" in shown
+    assert "Often said of Why? Short. ✓ Checked Not so. Measured: 4. See the cell" in shown
     assert "Often said" not in words(published(home_page(BANK, EVIDENCE)))
 
 
