@@ -296,14 +296,15 @@ def cnn(p, x):
     return h.flatten(1) @ p["w3"].T + p["b3"]               # (B, 10)
 
 # %% [markdown]
-# **The same without sharing.** `unfold` cuts out the patches; each place multiplies its own by its
-# own weights. Connections, pooling and depth are those of the CNN.
+# **The same without sharing.** The patches are cut out; each place multiplies its own by its own
+# weights. Connections, pooling and depth are those of the CNN.
 
 # %%
-def local(x, w, b):
-    r = math.isqrt(w.shape[1] // x.shape[1]) // 2           # w: (out, patch, places)
-    patches = F.unfold(F.pad(x, (r, r, r, r), mode="circular"), 2 * r + 1)
-    return (torch.einsum("bkl,okl->bol", patches, w) + b[:, None]).unflatten(2, x.shape[2:])
+def local(x, w, b):                                   # w: (out, channels, H, W, k * k)
+    k, n = math.isqrt(w.shape[-1]), x.shape[-1]
+    wide = F.pad(x, (k // 2,) * 4, mode="circular")
+    patches = torch.stack([wide[..., i:i + n, j:j + n] for i in range(k) for j in range(k)], -1)
+    return torch.einsum("bchwk,ochwk->bohw", patches, w) + b[:, None, None]
 
 def unshared_cnn(p, x):
     h = F.relu(F.max_pool2d(local(x, p["w1"], p["b1"]), 2))
@@ -326,7 +327,7 @@ def mlp(p, x):
 
 # %%
 CNN = {"w1": ((8, 1, 5, 5), 25), "w2": ((16, 8, 3, 3), 72), "w3": ((10, 256), 256)}
-UNSHARED = {"w1": ((8, 25, 256), 25), "w2": ((16, 72, 64), 72), "w3": ((10, 256), 256)}
+UNSHARED = {"w1": ((8, 1, 16, 16, 25), 25), "w2": ((16, 8, 8, 8, 9), 72), "w3": ((10, 256), 256)}
 MLP = {"w1": ((256, 256), 256), "w2": ((128, 256), 256), "w3": ((10, 128), 128)}
 SMALL_MLP = {"w1": ((14, 256), 256), "w2": ((10, 14), 14)}
 
@@ -346,14 +347,14 @@ def initialise(sizes):
 
 # %% [markdown]
 # One training loop for all: Adam, mini-batches of 32, a learning rate that falls to zero. `vmap`
-# runs the five seeds side by side. `reach` shifts each mini-batch by up to that many pixels;
-# `frozen` names weights that are not trained.
+# runs the five seeds side by side; `fused` only makes Adam quicker. `reach` shifts each mini-batch
+# by up to that many pixels; `frozen` names weights that are not trained.
 
 # %%
 def train(network, sizes, x, steps=150, rate=0.01, reach=0, frozen=(), **given):
     p = initialise(sizes) | given
     learned = [v.requires_grad_() for name, v in p.items() if name not in frozen]
-    adam = torch.optim.Adam(learned, rate)
+    adam = torch.optim.Adam(learned, rate, fused=True)
     falling = torch.optim.lr_scheduler.LambdaLR(adam, lambda t: 1 - t / steps)
     g = torch.Generator().manual_seed(SEED)
     for _ in range(steps):
@@ -380,34 +381,42 @@ def accuracy(network, p, x):
     return (test_logits(network, p, x).argmax(2) == y[:, 1000:2000]).double().mean(1).numpy()
 
 # %% [markdown]
-# Learning rates were chosen for each arm from 0.003, 0.01 and 0.03 on validation images of five
-# other seeds: 0.03 for the small MLP and the network with strides below, 0.01 for the others (0.02
-# for global average pooling, which lay between).
+# The CNN and the network without sharing learn at 0.01. The dense ones get the best of three
+# learning rates, by mean accuracy on the *test* images: that can only flatter them.
+
+# %%
+def best_rate(network, sizes, rates=(0.003, 0.01, 0.03)):
+    nets = [train(network, sizes, plain, rate=rate) for rate in rates]
+    right = [accuracy(network, net, plain) for net in nets]
+    best = int(np.argmax([r.mean() for r in right]))
+    return rates[best], nets[best], right[best]
+
+# %% [markdown]
+# Four networks, each on plain images and, at the same learning rate, on permuted ones.
 
 # %%
 arms = {"CNN": (cnn, CNN), "unshared": (unshared_cnn, UNSHARED), "MLP": (mlp, MLP),
         "small MLP": (mlp, SMALL_MLP)}
-rates = {"small MLP": 0.03}
-nets, on_plain, on_permuted = {}, {}, {}
-for name, arm in arms.items():
-    nets[name] = train(*arm, plain, rate=rates.get(name, 0.01))
-    on_plain[name] = accuracy(arm[0], nets[name], plain)
-    scrambled = train(*arm, permuted, rate=rates.get(name, 0.01))
-    on_permuted[name] = accuracy(arm[0], scrambled, permuted)
+nets, on_plain, on_permuted, rates = {}, {}, {}, {}
+for name, (network, sizes) in arms.items():
+    few = {} if network is mlp else {"rates": (0.01,)}
+    rates[name], nets[name], on_plain[name] = best_rate(network, sizes, **few)
+    scrambled = train(network, sizes, permuted, rate=rates[name])
+    on_permuted[name] = accuracy(network, scrambled, permuted)
 
 # %% [markdown]
 # Parameters and mean accuracy:
 
 # %% tolerance=0.05
 for name, (_, sizes) in arms.items():
-    print(f"{name:9} {count(sizes):7,} parameters, "
+    print(f"{name:9} {count(sizes):7,} parameters, learning rate {rates[name]}, "
           f"{100 * on_plain[name].mean():.1f} % of the plain digits right, "
           f"{100 * on_permuted[name].mean():.1f} % of the permuted ones")
 
 # %% [markdown]
 # Each dot is one seed.
 
-# %% alt="Test accuracy of four networks, blue dots for plain images and orange squares for permuted ones, one mark a seed. CNN: blue near {{cnn_plain:.2f}}, orange far below, near {{cnn_permuted:.2f}}. Unshared: blue near {{unshared_plain:.2f}}, orange slightly lower. MLP and small MLP: blue and orange overlap." caption="Rearranging the pixels takes the CNN from first place to below the MLP. Local connections without sharing lose their smaller lead. To an MLP the order of the pixels means nothing."
+# %% alt="Test accuracy of four networks, blue dots for plain images and orange squares for permuted ones, one mark a seed. CNN: blue near {{cnn_plain:.2f}}, orange far below, near {{cnn_permuted:.2f}}. Unshared: blue near {{unshared_plain:.2f}}, orange a little lower on the whole. MLP and small MLP: blue and orange overlap." caption="Rearranging the pixels takes the CNN from first place (in the mean) to well below the MLP. Local connections without sharing lose less. To an MLP the order of the pixels means nothing."
 fig, ax = plt.subplots(layout="constrained")
 for place, name in enumerate(arms):
     for values, colour, marker, side in ((on_plain[name], BLUE, "o", -0.1),
@@ -426,50 +435,54 @@ plt.show()
 # to lose. The CNN has.
 
 # %% tags=["claim"] tolerance=0.05 falsify="on_plain, on_permuted = on_permuted, on_plain"
-# claim permuting-takes-the-lead: On plain digits the CNN beats the MLP by more than 0.01; on
+# claim permuting-takes-the-lead: On plain digits the CNN beats the MLP by more than 0.005; on
 #   permuted ones it is more than 0.03 behind it; the MLP moves by less than 0.015 (means of five
-#   seeds).
+#   seeds; the MLP at the best of three learning rates on plain digits).
 lead = (on_plain["CNN"] - on_plain["MLP"]).mean()
 lag = (on_permuted["CNN"] - on_permuted["MLP"]).mean()
 moves = abs((on_plain["MLP"] - on_permuted["MLP"]).mean())
 measured = f"CNN − MLP: plain {lead:+.3f}, permuted {lag:+.3f}; the MLP moves by {moves:.3f}"
-assert lead > 0.01 and lag < -0.03 and moves < 0.015, measured
+assert lead > 0.005 and lag < -0.03 and moves < 0.015, measured
 measured
 
 # %% [markdown]
 # Two things were lost at once: near pixels no longer belong together, in filters and in pooling,
-# and a filter no longer means the same at two places. The network without sharing separates them.
+# and a filter no longer means the same at two places. The network without sharing can lose only
+# the first.
 
 # %% tags=["claim"] tolerance=0.05 falsify="on_plain = on_permuted"
-# claim locality-then-sharing: Local connections without sharing are better on plain than on
-#   permuted digits; on plain ones, sharing adds to that, with a thirtieth of the parameters
-#   (means of five seeds, each by more than 0.003).
+# claim locality-then-sharing: Without sharing, the network is better on plain than on permuted digits
+#   by more than 0.003; on plain ones the CNN, with a thirtieth of the parameters, is at most 0.005
+#   behind it, if at all (means of five seeds).
 from_locality = (on_plain["unshared"] - on_permuted["unshared"]).mean()
 from_sharing = (on_plain["CNN"] - on_plain["unshared"]).mean()
 times_smaller = count(UNSHARED) / count(CNN)
-measured = (f"locality {from_locality:+.3f}, sharing {from_sharing:+.3f}, "
-            f"{times_smaller:.0f} times fewer parameters")
-assert from_locality > 0.003 and from_sharing > 0.003 and times_smaller > 30, measured
+wins = (on_plain["CNN"] > on_plain["unshared"]).sum()
+measured = (f"locality {from_locality:+.3f}, sharing {from_sharing:+.3f} (ahead in {wins} of 5 "
+            f"seeds), {times_smaller:.0f} times fewer parameters")
+assert from_locality > 0.003 and from_sharing > -0.005 and times_smaller > 30, measured
 measured
 
 # %% [markdown]
 # Fewer parameters alone do not explain it: an MLP as small as the CNN is worse than the large one.
 
 # %% tags=["claim"] tolerance=0.05 falsify="on_plain['small MLP'] = on_plain['CNN']"
-# claim not-by-being-small: An MLP with no more parameters than the CNN is below the large MLP and
-#   more than 0.03 below the CNN on plain digits (means of five seeds).
+# claim not-by-being-small: An MLP with no more parameters than the CNN is more than 0.01 below the
+#   large MLP and more than 0.03 below the CNN on plain digits (means of five seeds; both MLPs at the
+#   best of three learning rates).
 small_lag = (on_plain["CNN"] - on_plain["small MLP"]).mean()
 below_large = (on_plain["MLP"] - on_plain["small MLP"]).mean()
 measured = (f"{count(SMALL_MLP):,} parameters against {count(CNN):,}: {small_lag:.3f} below the CNN, "
             f"{below_large:.3f} below the large MLP")
-assert count(SMALL_MLP) <= count(CNN) and small_lag > 0.03 and below_large > 0, measured
+assert count(SMALL_MLP) <= count(CNN) and small_lag > 0.03 and below_large > 0.01, measured
 measured
 
 # %% [markdown]
 # ## Neither pooling nor a dense layer is needed
-# A network of convolutions only: each of two takes a stride of 2 where pooling stood, and the last filter
-# is as large as its input, 4 × 4. Such a filter sees every value once, with a weight for each: it
-# *is* a dense layer. The parameters are as many as before.
+# A network of convolutions only: each of two takes a stride of 2 where pooling stood, and the last
+# filters are as large as their input, 4 × 4. Such a filter sees every value once, with a weight for
+# each: together they *are* a dense layer. The parameters are as many as before; the learning rate
+# is the better of two by test accuracy.
 
 # %%
 def all_convolutional(p, x):
@@ -477,25 +490,24 @@ def all_convolutional(p, x):
     h = F.relu(conv(h, p["w2"], p["b2"], stride=2))         # (B, 16, 4, 4)
     return F.conv2d(h, p["w3"].unflatten(1, (16, 4, 4)), p["b3"]).flatten(1)
 
-only_convolutions = train(all_convolutional, CNN, plain, rate=0.03)
-on_plain["strides"] = accuracy(all_convolutional, only_convolutions, plain)
+_, _, on_plain["strides"] = best_rate(all_convolutional, CNN, rates=(0.01, 0.03))
 
 # %% [markdown]
 # The network learns; strides in place of pooling cost it some accuracy here.
 
 # %% tags=["claim"] tolerance=0.05 falsify="on_plain['CNN'], on_plain['strides'] = on_plain['strides'], on_plain['CNN']"
 # claim works-without-pooling: The network of convolutions only is behind the CNN with pooling, by
-#   less than 0.08, with the same number of parameters (means of five seeds).
+#   between 0.003 and 0.06, with the same number of parameters (means of five seeds).
 behind = (on_plain["CNN"] - on_plain["strides"]).mean()
 measured = f"{on_plain['strides'].mean():.3f} against {on_plain['CNN'].mean():.3f}"
-assert 0 < behind < 0.08, measured
+assert 0.003 < behind < 0.06, measured
 measured
 
 # %% [markdown]
 # ## Trained on centred digits, tested on shifted ones
-# Global average pooling replaces the dense layer's view of places by one mean for each channel. It
-# learns more slowly, so it gets 32 channels and 240 steps, as does the CNN that is trained on
-# shifted digits.
+# Global average pooling replaces the dense layer's view of places by one mean for each channel. The
+# network gets 32 channels, half as many steps again and a learning rate of 0.02. The CNN that is
+# trained on shifted digits gets as many.
 
 # %%
 def gap_network(p, x):
@@ -508,14 +520,15 @@ def gap_network(p, x):
 
 # %%
 GAP = {"w1": ((8, 1, 5, 5), 25), "w2": ((32, 8, 3, 3), 72), "w3": ((10, 32), 32)}
-gap_net = train(gap_network, GAP, plain, steps=240, rate=0.02)
-augmented = train(cnn, CNN, plain, steps=240, reach=3)
+gap_net = train(gap_network, GAP, plain, steps=225, rate=0.02)
+augmented = train(cnn, CNN, plain, steps=225, reach=3)
 
 # %% [markdown]
-# One more, **with the very weights** of the last network but one: nothing is subsampled. Pooling
-# moves by one pixel, and what follows skips every second pixel instead (dilation), so that each
-# sum still meets the values that it was trained on. The map then holds the strided map at every
-# fourth row and column, and the fifteen others that a shifted grid would have given.
+# One more, **with the very weights** of the network with global average pooling: nothing is
+# subsampled. Pooling moves by one pixel, and what follows skips every second pixel instead
+# (dilation), so that each sum still meets the values that it was trained on. The map then holds the
+# strided map at every fourth row and column, and the fifteen others that a shifted grid would have
+# given.
 
 # %%
 def pool_everywhere(h, gap):                       # the largest of 2 × 2 values, gap pixels apart
@@ -537,12 +550,12 @@ for pixels in (1, 2, 3, 4):
     print(f"{pixels} px: {100 * crossing / small.sum():.2f} %")
 
 # %% [markdown]
-# Five hundred test images for each network and each shift.
+# Three hundred test images for each network and each shift.
 
 # %%
-def shifted_logits(network, p, pixels):            # (2 directions, 5 seeds, 500, 10)
-    return torch.stack([test_logits(network, p, plain, *way, n=500)
-                        for way in ((pixels, 0), (0, pixels))])
+def shifted_logits(network, p, pixels):            # (directions, 5 seeds, 300, 10)
+    ways = ((pixels, 0), (0, pixels)) if pixels else ((0, 0),)
+    return torch.stack([test_logits(network, p, plain, *way, n=300) for way in ways])
 
 # %% [markdown]
 # Four networks and the variant without strides:
@@ -554,13 +567,13 @@ tested = {"CNN": (cnn, nets["CNN"]), "MLP": (mlp, nets["MLP"]),
           "the same, no strides": (gap_without_strides, gap_net)}
 logits = {name: [shifted_logits(*net, pixels) for pixels in range(5)]
           for name, net in tested.items()}
-right = {name: np.array([(l.argmax(3) == y[:, 1000:1500]).double().mean((0, 2)).numpy()
+right = {name: np.array([(l.argmax(3) == y[:, 1000:1300]).double().mean((0, 2)).numpy()
                          for l in each]) for name, each in logits.items()}  # (5 shifts, 5 seeds)
 
 # %% [markdown]
 # Five curves:
 
-# %% alt="Test accuracy against shifts of 0 to 4 pixels. The MLP falls fastest, then the CNN, which is below one half at two pixels and near chance at four. The CNN trained on shifted digits stays high up to three pixels and then drops. Average pooling dips at 1 to 3 pixels and is back at its first value at 4. The same weights without strides give a horizontal line." caption="The CNN is not shift-invariant. Shifted training covers most of the shifts it has seen. Global average pooling is exact at multiples of its total stride, 4. Without strides the same weights are exact everywhere. Means of five seeds, bands their range."
+# %% alt="Test accuracy against shifts of 0 to 4 pixels. The MLP falls fastest, then the CNN, which is below one half at two pixels and near chance at four. The CNN trained on shifted digits stays high up to two pixels and then drops. Average pooling dips at 1 to 3 pixels and is back at its first value at 4. The same weights without strides give a horizontal line." caption="The CNN is not shift-invariant. Shifted training covers most of the shifts it has seen. Global average pooling is exact at multiples of its total stride, 4. Without strides the same weights are exact everywhere. Means of five seeds, bands their range."
 fig, ax = plt.subplots(layout="constrained")
 looks = ((BLUE, "o-"), (GREY, "x:"), (PURPLE, "D-."), (ORANGE, "s--"), (GREEN, "^-"))
 for (name, values), (colour, style) in zip(right.items(), looks):
@@ -576,13 +589,13 @@ plt.show()
 
 # %% tags=["claim"] tolerance=0.15 falsify="right['CNN'] = right['CNN, shifted training']"
 # claim no-shift-invariance: Trained on centred digits, the CNN loses more than 0.05 of accuracy
-#   after a shift by one pixel and more than 0.3 after two (means of five seeds); the MLP loses
-#   more after each.
+#   after a shift by one pixel and more than 0.3 after two; the MLP loses at least 0.05 more after
+#   each (means of five seeds).
 lost = {name: (values[0] - values).mean(1) for name, values in right.items()}
 measured = "lost after 1, 2 and 3 pixels: " + "; ".join(
     name + " " + ", ".join(f"{v:.2f}" for v in lost[name][1:4]) for name in ("CNN", "MLP"))
 assert lost["CNN"][1] > 0.05 and lost["CNN"][2] > 0.3, measured
-assert (lost["MLP"] > lost["CNN"])[1:3].all(), measured
+assert (lost["MLP"] - lost["CNN"])[1:3].min() > 0.05, measured
 measured
 
 # %% [markdown]
@@ -616,13 +629,13 @@ changed = (answers[1] != answers[0]).double().mean().item()
 # %% tags=["claim"] tolerance=0.4 falsify="dense_moved = moved('average pooling', 1)"
 # claim strides-are-the-cause: Global average pooling leaves the logits unchanged (to rounding) after
 #   4 pixels, the product of the strides, but changes more than 5 % of the answers after 1; run
-#   without strides, the same weights leave them unchanged after 1 to 4, and lose less than 0.08
+#   without strides, the same weights leave them unchanged after 1 to 4, and lose less than 0.1
 #   of accuracy (means of five seeds).
 cost = (right["average pooling"][0] - right["the same, no strides"][0]).mean()
 exact = "below 1e-4" if max(exact_at_four, dense_moved) < 1e-4 else "not exact"
 measured = (f"4 pixels with strides and 1 to 4 without: logits move by {exact}; 1 pixel with strides: "
             f"{changed:.0%} of answers change; accuracy without strides {cost:.3f} lower")
-assert max(exact_at_four, dense_moved) < 1e-4 and changed > 0.05 and cost < 0.08, measured
+assert max(exact_at_four, dense_moved) < 1e-4 and changed > 0.05 and cost < 0.1, measured
 measured
 
 # %% [markdown]
@@ -630,25 +643,28 @@ measured
 # The yardstick: edge detectors, the first derivative of a Gaussian in eight directions. All of
 # them are mixtures of two, along x and along y, so the share of a filter that is *some* edge is
 # the length of its projection on those two, squared. For a random 5 × 5 filter that is 2/25 on
-# average.
+# average. A second yardstick is smooth too but no edge: the Gaussian itself, a blob, with 1/25.
 
 # %%
 grid = torch.arange(5.0) - 2
 v, u = torch.meshgrid(grid, grid, indexing="ij")
 bell = torch.exp(-(u**2 + v**2) / 2)
-basis = torch.stack([(u * bell).flatten(), (v * bell).flatten()])
-basis = basis / basis.norm(dim=1, keepdim=True)    # (2, 25), orthonormal
+basis = torch.stack([(u * bell).flatten(), (v * bell).flatten(), bell.flatten()])
+basis = basis / basis.norm(dim=1, keepdim=True)    # (3, 25), orthonormal
+edge, blob = basis[:2], basis[2:]
 
-def edge_share(w):
+def share(w, pattern):
     w = w.flatten(2)                               # (5 seeds, 8 filters, 25)
-    return ((w @ basis.T).square().sum(2) / w.square().sum(2)).mean(1).numpy()
+    return ((w @ pattern.T).square().sum(2) / w.square().sum(2)).mean().item()
 
 # %% [markdown]
 # Before and after training, and the change between:
 
 # %%
 start, end = initialise(CNN)["w1"], nets["CNN"]["w1"]
-shares = {"start": edge_share(start), "trained": edge_share(end), "change": edge_share(end - start)}
+stages = {"start": start, "trained": end, "change": end - start}
+edges = {name: share(w, edge) for name, w in stages.items()}
+blobs = {name: share(w, blob) for name, w in stages.items()}
 likeness = F.cosine_similarity(start.flatten(2), end.flatten(2), dim=2).mean().item()
 
 # %% [markdown]
@@ -656,13 +672,13 @@ likeness = F.cosine_similarity(start.flatten(2), end.flatten(2), dim=2).mean().i
 
 # %%
 angles = torch.arange(8) * math.pi / 4
-bank = torch.stack([angles.cos(), angles.sin()], 1) @ basis * start.flatten(2).norm(dim=2).mean()
+bank = torch.stack([angles.cos(), angles.sin()], 1) @ edge * start.flatten(2).norm(dim=2).mean()
 bank = bank.view(8, 1, 5, 5)
 
 # %% [markdown]
 # Look at them.
 
-# %% alt="Four rows of eight small 5 by 5 filters. Start: noise. Trained: nearly the same noise, with some cells darker. Change: smoother patches, several with a light side and a dark side. Edge bank: eight clean edges, each with a light and a dark half, turned by 45 degrees from one to the next." caption="Trained filters still look like their random start. What training added leans towards edges, and is far from a clean bank of them. First seed; each row has one scale."
+# %% alt="Four rows of eight small 5 by 5 filters. Start: noise. Trained: nearly the same noise, with some cells darker. Change: smoother patches, several with a light side and a dark side. Edge bank: eight clean edges, each with a light and a dark half, turned by 45 degrees from one to the next." caption="Trained filters still look like their random start. What training added is smoother, and far from a clean bank of edges. First seed; each row has one scale."
 fig, axes = plt.subplots(4, figsize=(6.4, 3.4), layout="constrained")
 for ax, (name, w) in zip(axes, (("start", start[0]), ("trained", end[0]),
                                 ("change", (end - start)[0]), ("edge bank", bank))):
@@ -674,18 +690,18 @@ for ax, (name, w) in zip(axes, (("start", start[0]), ("trained", end[0]),
 plt.show()
 
 # %% [markdown]
-# Edges are there, in part.
+# Edges are there, in part. But so is the blob: what training adds is smooth.
 
-# %% tags=["claim"] tolerance=0.25 falsify="shares = dict(start=shares['change'], change=shares['start'], trained=shares['trained'])"
-# claim filters-lean-towards-edges: The share of the first-layer filters that is an oriented edge
-#   grows in training, and in the change itself it is more than 1.5 times that of the start; but
-#   the trained filters are less than a third edge and still have a cosine above 0.7 with their
-#   random start (means of five seeds).
-s = {name: values.mean() for name, values in shares.items()}
-measured = (f"edge share: start {s['start']:.2f}, trained {s['trained']:.2f}, change "
-            f"{s['change']:.2f}; cosine of start and trained {likeness:.2f}")
-assert s["start"] < s["trained"] < 1 / 3 and s["change"] > 1.5 * s["start"], measured
-assert likeness > 0.7, measured
+# %% tags=["claim"] tolerance=0.25 falsify="edges, blobs = dict(edges, change=edges['start']), dict(blobs, change=blobs['start'])"
+# claim smooth-not-only-edges: In the change that training makes to the first-layer filters, the
+#   share of oriented edges is more than 1.5 times that at the start; so is the share of a plain blob.
+#   The trained filters are less than a third edge and have a cosine above 0.7 with their random
+#   start (means over the filters of five seeds).
+measured = (f"edge: start {edges['start']:.2f}, trained {edges['trained']:.2f}, change "
+            f"{edges['change']:.2f}; blob: start {blobs['start']:.2f}, trained {blobs['trained']:.2f}, "
+            f"change {blobs['change']:.2f}; cosine of start and trained {likeness:.2f}")
+grows = [parts["change"] / parts["start"] for parts in (edges, blobs)]
+assert min(grows) > 1.5 and edges["trained"] < 1 / 3 and likeness > 0.7, measured
 measured
 
 # %% [markdown]
@@ -701,9 +717,9 @@ frozen_edges = accuracy(cnn, train(cnn, CNN, plain, frozen=ice,
 # %% [markdown]
 # On these digits it hardly does.
 
-# %% tags=["claim"] tolerance=0.05 falsify="frozen_random = on_plain['small MLP']"
+# %% tags=["claim"] tolerance=0.05 falsify="frozen_random = on_permuted['CNN']"
 # claim random-filters-nearly-suffice: With the first layer frozen at random filters the CNN loses
-#   less than 0.05; frozen at eight hand-made edge detectors it loses less than 0.02, if anything
+#   less than 0.05; frozen at eight hand-made edge detectors it loses less than 0.02 or nothing
 #   (means of five seeds).
 learned = on_plain["CNN"].mean()
 measured = (f"learned {learned:.3f}, random {frozen_random.mean():.3f}, "
@@ -759,7 +775,7 @@ widths = {depth: int((e > 0).any(0).sum()) for depth, e in energy.items()}
 spreads = {depth: spread(e) for depth, e in energy.items()}
 
 # %% [markdown]
-# The field grows with depth, what is used of it with the square root.
+# The field grows with depth, the spread of the gradient with its square root.
 
 # %% tags=["claim"] tolerance=0.2 falsify="spreads = {d: w / widths[4] * spreads[4] for d, w in widths.items()}"
 # claim receptive-field: The trained CNN's last map sees 12 × 12 pixels, as the formula says. In
@@ -808,8 +824,8 @@ def mean(values):
     "aug_four": mean(right["CNN, shifted training"][4]),
     "gap_centred": mean(right["average pooling"][0]),
     "gap_changed": changed, "gap_no_strides": mean(right["the same, no strides"][0]),
-    "edge_start": mean(shares["start"]), "edge_trained": mean(shares["trained"]),
-    "edge_change": mean(shares["change"]), "likeness": likeness,
+    "edge_start": edges["start"], "edge_trained": edges["trained"], "edge_change": edges["change"],
+    "blob_start": blobs["start"], "blob_change": blobs["change"], "likeness": likeness,
     "frozen_random": mean(frozen_random), "frozen_edges": mean(frozen_edges),
     "spread_4": spreads[4], "spread_16": spreads[16],
 }
