@@ -414,7 +414,7 @@ def error(p, cell, change, task, draws, B):
 
 # %% [markdown]
 # Training, then choice between two rates for each arm on fresh sequences (lowest mean of its five
-# seeds), then the test on others. (In trials a third rate, 0.03, was worse for every arm.)
+# seeds), then the test on others.
 
 # %%
 def compete(name, d, arms, change, task, steps=120):
@@ -508,9 +508,9 @@ measured
 
 # %% tags=["claim"] tolerance=0.4 falsify="ratio = ratio | {'coupled': {'write': ratio['coupled']['erase'], 'erase': ratio['coupled']['write']}}"
 # claim coupling-helps-or-hurts: With coupled gates (i = 1 − f) the LSTM's mean error is smaller
-#   on write, and more than 1.15 times as large on erase.
+#   by more than a tenth on write, and more than 1.15 times as large on erase.
 measured = "coupled: " + said(ratio["coupled"])
-assert ratio["coupled"]["write"] < 1 and ratio["coupled"]["erase"] > 1.15, measured
+assert ratio["coupled"]["write"] < 0.9 and ratio["coupled"]["erase"] > 1.15, measured
 measured
 
 # %% [markdown]
@@ -535,11 +535,11 @@ measured
 # Neither wins everywhere. What the GRU lacks shows where something is to be kept and not shown.
 
 # %% tags=["claim"] tolerance=0.4 falsify="ratio = ratio | {'GRU': {'read': ratio['GRU']['write'], 'write': ratio['GRU']['read']}}"
-# claim gru-shows-what-it-keeps: At equal parameters the GRU's mean error is smaller than the
-#   LSTM's on write, and more than 1.5 times as large on read.
+# claim gru-shows-what-it-keeps: At equal parameters the GRU's mean error is more than a tenth
+#   smaller than the LSTM's on write, and more than 1.5 times as large on read.
 versus = ratio["GRU"]
 measured = "GRU against LSTM: " + said(versus)
-assert versus["write"] < 1 and versus["read"] > 1.5, measured
+assert versus["write"] < 0.9 and versus["read"] > 1.5, measured
 measured
 
 # %% [markdown]
